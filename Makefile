@@ -1,0 +1,40 @@
+# One word per act. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+export FITWRIGHT_HOME ?= .fitwright
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench serve clean
+
+help: ## list the acts
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: .venv/ready ## virtual environment with pinned dependencies; leaves .venv/bin/fitwright
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: setup ## the main job: train LeNet-5 on MNIST, fit it to half its latency over REST, show the result
+	$(BIN)/python -m examples.demo $(DEMO)
+
+test: setup ## every test (PostgreSQL and Chromium ones where those are installed)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -rs
+
+check: setup ## style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+bench: setup ## figures, as ratios within one run, and the slow proofs
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pytest -m slow -rs
+
+serve: setup ## the service with its pages on http://127.0.0.1:8077
+	$(BIN)/fitwright serve
+
+clean: ## remove what can be made again
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

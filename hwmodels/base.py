@@ -1,0 +1,122 @@
+"""Cost, the CostModel and Profiler protocols, and what can go wrong when hardware is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from hwmodels.device import Device
+from hwmodels.workload import Op, Workload
+
+
+class HardwareModelError(Exception):
+    """The hardware model could not answer."""
+
+
+class UnsupportedOp(HardwareModelError):
+    """The device has no figure for an operator, and none is made up."""
+
+
+class MeasurementFailed(HardwareModelError):
+    """The runtime crashed, hung or refused the operator or network."""
+
+
+class Source(StrEnum):
+    """Where a figure comes from."""
+
+    MEASURED = "measured"
+    LOOKED_UP = "looked up"
+    MODELLED = "modelled"
+    COUNTED = "counted"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number with its source; `error` is the relative half-width of its uncertainty (0.05 = 5 %)."""
+
+    value: float
+    source: Source
+    error: float = 0.0
+
+    @property
+    def upper(self) -> float:
+        """The value that a budget is held against."""
+        return self.value * (1.0 + self.error)
+
+    def to_json(self) -> dict[str, float | str]:
+        return {"value": self.value, "source": str(self.source), "error": self.error}
+
+
+@dataclass(frozen=True)
+class OpCost:
+    """One operator's share of a Cost."""
+
+    name: str
+    kind: str
+    latency_s: float
+    energy_j: float
+    weight_bytes: int
+    macs: int
+    source: Source
+
+
+METRICS: Mapping[str, str] = {
+    "latency": "latency_s",
+    "energy": "energy_j",
+    "size": "file_bytes",
+    "memory": "peak_bytes",
+    "macs": "macs",
+}
+"""Names that users give limits by, and the Cost figure that each is held against."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs on a device: figures by name (latency_s, energy_j, weight_bytes, file_bytes,
+    peak_bytes, macs), and per operator where the model knows."""
+
+    figures: Mapping[str, Figure]
+    per_op: tuple[OpCost, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> Figure:
+        return self.figures[name]
+
+    def to_json(self) -> dict[str, dict[str, float | str]]:
+        return {name: figure.to_json() for name, figure in self.figures.items()}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The minimum over many interleaved calls and how far two halves of them disagree (relative)."""
+
+    latency_s: float
+    p10_s: float
+    median_s: float
+    calls: int
+    disagreement: float
+
+
+class CostModel(Protocol):
+    """Estimates what a Workload costs on a Device; never a silent zero."""
+
+    name: str
+
+    def estimate(self, workload: Workload, device: Device) -> Cost:
+        """Raises UnsupportedOp, naming the operator, where the device has no figure for it."""
+
+    def op_cost(self, op: Op, device: Device) -> OpCost:
+        """One operator on its own, cheap: for plans over thousands of recipes."""
+
+
+class Profiler(Protocol):
+    """Measures on a real runtime, in a child process."""
+
+    name: str
+
+    def measure(self, programs: list[bytes], device: Device) -> list[Measurement]:
+        """Times whole networks (ONNX bytes), all interleaved; raises MeasurementFailed."""
+
+    def glance(self, programs: list[bytes], device: Device) -> list[Measurement]:
+        """The same in about a second, with the error bar that this allows."""

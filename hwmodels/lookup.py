@@ -1,0 +1,142 @@
+"""Cost model `lookup`: latency as the sum of what the runtime's own nodes take, each measured once and kept.
+
+The runtime first optimises the network itself; its nodes, layout changes included, are looked up by signature in the
+device's Table, and those that aren't there are measured on demand. The cost of a call is taken off each node and added
+once. The way of nn-Meter (Zhang et al., MobiSys 2021), with the runtime's own graph in place of fusion rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from hwmodels.attribution import attribute
+from hwmodels.base import Cost, Figure, HardwareModelError, OpCost, Source
+from hwmodels.device import Device
+from hwmodels.energy import op_energy_j
+from hwmodels.fit import LatencyFit, fit_latency, samples
+from hwmodels.machine import machine_key
+from hwmodels.memory import peak_bytes, weight_bytes
+from hwmodels.profilers.runtime_node import NodeProfiler, RuntimeNode
+from hwmodels.table import GAUGE, OVERHEAD, BadTable, Row, Table, header_for
+from hwmodels.workload import Op, Workload
+
+MODEL_ERROR = 0.05
+"""Relative error of a sum of nodes against the network itself, noise left out. On average 0.7 % for networks of 0.1 to
+3 ms (benchmarks/table_error.py) and 4 % for recipes of 20 to 100 us (benchmarks/recipes_error.py), where it is mostly
+a bias that two versions of one network share."""
+
+CALL = "call"
+"""Name of the entry of `Cost.per_op` for what a call costs before any node runs."""
+
+
+class LookupModel:
+    """Holds the Table that it fills. `fit` serves `op_cost` and is made by `learn`."""
+
+    name = "lookup"
+
+    def __init__(self, table: Table, profiler: NodeProfiler, fit: LatencyFit | None = None) -> None:
+        """Raises BadTable for a table of another machine or runtime: its rows and ours wouldn't add up."""
+        here = (profiler.name, profiler.version, machine_key())
+        there = (table.header.runtime, table.header.version, table.header.machine)
+        if here != there:
+            raise BadTable(f"the table of {table.header.device} is for {there}, and this is {here}")
+        self.table = table
+        self.profiler = profiler
+        self.fit = fit
+
+    def estimate(self, workload: Workload, device: Device) -> Cost:
+        """Figures latency_s (looked up), energy_j and peak_bytes (modelled), weight_bytes and macs (counted).
+
+        The error of latency_s is the model's own, or how far the measurements of its nodes disagree where that is
+        more. Raises HardwareModelError without a program, MeasurementFailed and UnsupportedOp, naming the node.
+        """
+        self._check(device)
+        nodes = self._look_up(workload, device)
+        overhead = self.table.overhead_s
+        shares = [max(0.0, self.table.rows[node.key].latency_s - overhead) for node in nodes]
+        per_op = self._per_op(workload, nodes, shares, device)
+        latency = overhead + sum(shares)
+        figures = {
+            "latency_s": Figure(latency, Source.LOOKED_UP, self._error(nodes)),
+            "energy_j": Figure(sum(part.energy_j for part in per_op), Source.MODELLED),
+            "weight_bytes": Figure(sum(part.weight_bytes for part in per_op), Source.COUNTED),
+            "peak_bytes": Figure(peak_bytes(workload, device), Source.MODELLED),
+            "macs": Figure(workload.macs, Source.COUNTED),
+        }
+        return Cost(figures, per_op)
+
+    def op_cost(self, op: Op, device: Device) -> OpCost:
+        """One operator by the fitted latency of its kind. Raises HardwareModelError before `learn`."""
+        if self.fit is None:
+            raise HardwareModelError("single operators have no latency yet: call learn with a few workloads first")
+        return _op_cost(op, self.fit.op_latency_s(op), device, Source.MODELLED)
+
+    def learn(self, workloads: Sequence[Workload], device: Device) -> LatencyFit:
+        """Fits the latency of single operators to what these workloads cost (widths that differ teach the most)."""
+        costs = [self.estimate(workload, device) for workload in workloads]
+        totals = [(workload.ops, cost["latency_s"].value) for workload, cost in zip(workloads, costs)]
+        parts = [pair for workload, cost in zip(workloads, costs) for pair in samples(workload, cost)]
+        self.fit = fit_latency(totals, parts, self.table.overhead_s)
+        return self.fit
+
+    def _check(self, device: Device) -> None:
+        header = self.table.header
+        here, there = (device.id, device.threads, device.batch), (header.device, header.threads, header.batch)
+        if here != there:
+            raise BadTable(f"the table is for (device, threads, batch) {there}, asked for {here}")
+
+    def _look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
+        """The runtime's nodes, with a row in the table for each."""
+        if workload.program is None:
+            raise HardwareModelError(
+                f"{device.id} is measured on a program, and this workload has none: lower it with its exported ONNX"
+            )
+        if OVERHEAD not in self.table.rows or GAUGE not in self.table.rows:
+            overhead, gauge = self.profiler.measure_itself(device)
+            self.table.add(OVERHEAD, "an empty call", overhead)
+            self.table.add(GAUGE, "a fixed piece of work", gauge)
+        self.profiler.gauge_s = self.table.rows[GAUGE].latency_s
+        nodes = self.profiler.nodes(workload.program, device, self.table.rows.keys())
+        missing = [node for node in nodes if node.key not in self.table.rows and node.model]
+        for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
+            self.table.add(node.key, node.signature, measurement)
+        return nodes
+
+    def _error(self, nodes: Sequence[RuntimeNode]) -> float:
+        """Half-width of the error bar: the model's own, or the rows' noise where that is more."""
+        return max(MODEL_ERROR, self._noise(nodes))
+
+    def _noise(self, nodes: Sequence[RuntimeNode]) -> float:
+        """Disagreement of the rows that were used, weighted by their latency: the same whatever else was measured."""
+        rows = [self.table.rows[node.key] for node in nodes]
+        return sum(row.latency_s * row.disagreement for row in rows) / (sum(row.latency_s for row in rows) or 1.0)
+
+    def _per_op(
+        self, workload: Workload, nodes: Sequence[RuntimeNode], shares: Sequence[float], device: Device
+    ) -> tuple[OpCost, ...]:
+        """The call, our operators with their nodes' time, then the nodes that belong to none of them."""
+        latency: dict[str, float] = {}
+        parts = [OpCost(CALL, CALL, self.table.overhead_s, 0.0, 0, 0, Source.LOOKED_UP)]
+        for node, share, op in zip(nodes, shares, attribute([node.name for node in nodes], workload.ops)):
+            if op is None:
+                parts.append(OpCost(node.name, node.op_type, share, 0.0, 0, 0, Source.LOOKED_UP))
+            else:
+                latency[op.name] = latency.get(op.name, 0.0) + share
+        known = (_op_cost(op, latency.get(op.name, 0.0), device, Source.LOOKED_UP) for op in workload.ops)
+        return (parts[0], *known, *parts[1:])
+
+
+def open_lookup(
+    device: Device,
+    profiler: NodeProfiler,
+    rows: Iterable[Row] = (),
+    on_measure: Callable[[dict[str, Any]], Row | None] | None = None,
+) -> LookupModel:
+    """A lookup model on this machine from stored rows; `on_measure` is called with each row measured from now on."""
+    return LookupModel(Table.from_rows(header_for(device, profiler.version), rows, on_measure), profiler)
+
+
+def _op_cost(op: Op, latency_s: float, device: Device, source: Source) -> OpCost:
+    energy = op_energy_j(op, device) + device.static_power_w * latency_s
+    return OpCost(op.name, op.kind, latency_s, energy, weight_bytes(op, device), op.macs, source)

@@ -1,0 +1,86 @@
+"""onnxruntime sessions the way every measurement makes them: CPU, sequential, silent, inputs and outputs bound.
+
+Whole networks and single nodes are run through the same call, so that its overhead is the same and cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwmodels.base import MeasurementFailed
+from hwmodels.onnx_runtime import ort
+
+BATCH_DIM = "N"
+"""The name that the exporter gives to the free batch dimension."""
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(uint16)": "uint16",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+}
+
+
+def open_session(program: bytes, batch: int, threads: int, optimise: bool, save_to: str = "") -> Any:
+    """An onnxruntime session with every optimisation or with none; `save_to` receives the optimised model."""
+    options = ort.SessionOptions()
+    options.log_severity_level = (
+        3  # saving NCHWc layouts warns that the file suits this machine only: that is the point
+    )
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    level = ort.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+    options.add_free_dimension_override_by_name(BATCH_DIM, batch)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if save_to:
+        options.optimized_model_filepath = save_to
+    return ort.InferenceSession(program, options, providers=["CPUExecutionProvider"])
+
+
+def sample_inputs(session: Any) -> dict[str, NDArray[Any]]:
+    """The same values at every call: normal for floats, bytes for 8 bits, zeros for indices (always in range)."""
+    return {given.name: _sample(given.name, given.type, given.shape) for given in session.get_inputs()}
+
+
+def bound_run(session: Any) -> Callable[[], None]:
+    """One inference per call, with no conversion of inputs and no new output buffers."""
+    binding = session.io_binding()
+    for name, value in sample_inputs(session).items():
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value))
+    outputs = [output.name for output in session.get_outputs()]
+    for name in outputs:
+        binding.bind_output(name, "cpu")
+    session.run_with_iobinding(binding)
+    for name, value in zip(outputs, binding.get_outputs()):
+        binding.bind_ortvalue_output(name, value)
+    return partial(session.run_with_iobinding, binding)
+
+
+def _sample(name: str, kind: str, shape: list[Any]) -> NDArray[Any]:
+    if kind not in _DTYPES:
+        raise MeasurementFailed(f"input {name} is a {kind}; only plain tensors of numbers can be measured")
+    free = [d for d in shape if not isinstance(d, int)]
+    if free:
+        raise MeasurementFailed(
+            f"input {name} has the free dimension {free[0]!r}; only a batch named {BATCH_DIM!r} can be free"
+        )
+    dtype = np.dtype(_DTYPES[kind])
+    generator = np.random.default_rng(0)
+    if dtype.kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    if dtype.itemsize == 1 and dtype.kind in "iu":
+        return generator.integers(0, 100, shape).astype(dtype)
+    return np.zeros(shape, dtype)

@@ -1,0 +1,151 @@
+"""Table: what was measured on one device, by the signature of what the runtime executes; never by layer name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hwmodels.base import HardwareModelError, Measurement
+from hwmodels.device import Device
+from hwmodels.machine import machine_key
+
+Row = Mapping[str, Any]
+
+OVERHEAD = "overhead"
+GAUGE = "gauge"
+"""Keys of the two rows that belong to no node: the cost of a call, and the work that tells a quiet machine."""
+
+_TIMES = ("latency_s", "p10_s", "median_s")
+_FIELDS = ("key", *_TIMES, "calls", "disagreement")
+
+
+class BadTable(HardwareModelError):
+    """A table or a row of one can't be right."""
+
+
+@dataclass(frozen=True)
+class TableHeader:
+    """What a table holds for. `machine` is CPU model, cores and flags; `created` is UTC in ISO 8601."""
+
+    device: str
+    runtime: str
+    version: str
+    machine: str
+    threads: int = 1
+    batch: int = 1
+    created: str = ""
+
+
+@dataclass
+class Table:
+    """Measurements by key. `on_measure` is called with each row that is added, as plain JSON-able data; see `add`."""
+
+    header: TableHeader
+    rows: dict[str, Measurement] = field(default_factory=dict)
+    signatures: dict[str, str] = field(default_factory=dict)
+    on_measure: Callable[[dict[str, Any]], Row | None] | None = None
+
+    @classmethod
+    def from_rows(cls, header: TableHeader, rows: Iterable[Row], on_measure: Any = None) -> Table:
+        """A table from stored rows. Raises BadTable, naming the row, for duplicates and impossible figures."""
+        table = cls(header)
+        for row in rows:
+            measurement = read_row(row)
+            if row["key"] in table.rows:
+                raise BadTable(f"row {row['key']!r} is there twice; each signature has one row")
+            table.rows[row["key"]] = measurement
+            table.signatures[row["key"]] = str(row.get("signature", ""))
+        table.on_measure = on_measure
+        return table
+
+    def add(self, key: str, signature: str, measurement: Measurement) -> None:
+        """Keeps a new measurement and reports it. A key that is there already keeps its first one.
+
+        Where others fill the same table, `on_measure` gives back the row that was there first, and that one is kept:
+        all of them then estimate with the same figures.
+        """
+        if key in self.rows:
+            return
+        row: Row = {"key": key, "signature": signature, **asdict(measurement)}
+        if self.on_measure is not None:
+            row = self.on_measure(dict(row)) or row
+        self.rows[key] = read_row(row)
+        self.signatures[key] = signature
+
+    @property
+    def overhead_s(self) -> float:
+        """Cost of one call before any node runs. Raises BadTable where it was never measured."""
+        if OVERHEAD not in self.rows:
+            raise BadTable(
+                f"the table of {self.header.device} has no row {OVERHEAD!r}; measure the runtime itself first"
+            )
+        return self.rows[OVERHEAD].latency_s
+
+    @property
+    def noise_floor(self) -> float:
+        """What nine rows of ten repeat within (relative); 0 for an empty table."""
+        found = sorted(row.disagreement for row in self.rows.values())
+        return found[(9 * (len(found) - 1)) // 10] if found else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        rows = [{"key": k, "signature": self.signatures.get(k, ""), **asdict(m)} for k, m in sorted(self.rows.items())]
+        return {"header": asdict(self.header) | {"noise_floor": self.noise_floor}, "rows": rows}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Table:
+        """The inverse of `to_json`. Raises BadTable for anything else."""
+        if not isinstance(data, Mapping) or set(data) != {"header", "rows"} or not isinstance(data["rows"], list):
+            raise BadTable("a table is an object with a header and a list of rows")
+        for row in data["rows"]:
+            if not isinstance(row, Mapping) or set(row) != {*_FIELDS, "signature"}:
+                raise BadTable(f"a row has exactly {', '.join(_FIELDS)} and signature; this one is {str(row)[:80]}")
+        return cls.from_rows(_read_header(data["header"]), data["rows"])
+
+
+def header_for(device: Device, version: str) -> TableHeader:
+    """The header of a table that is begun now, on this machine."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return TableHeader(device.id, device.profiler, version, machine_key(), device.threads, device.batch, created)
+
+
+def read_row(row: Any) -> Measurement:
+    """The measurement of one stored row. Raises BadTable, naming the row and what is wrong with it."""
+    if not isinstance(row, Mapping) or not isinstance(row.get("key"), str) or not row["key"]:
+        raise BadTable(f"a row needs a key that is text; this one is {str(row)[:80]}")
+    name = f"row {row['key']!r}"
+    for wanted in _FIELDS[1:]:
+        _check_number(name, wanted, row.get(wanted))
+    for time in _TIMES:
+        if row[time] <= 0:
+            raise BadTable(f"{name}: {time} is {row[time]}; a time is above 0 s")
+    if not row["latency_s"] <= row["p10_s"] <= row["median_s"]:
+        raise BadTable(f"{name}: minimum, tenth percentile and median must rise, not {[row[time] for time in _TIMES]}")
+    if not isinstance(row["calls"], int) or row["calls"] < 1:
+        raise BadTable(f"{name}: calls is {row['calls']}; it is a whole number from 1 up")
+    if row["disagreement"] < 0:
+        raise BadTable(f"{name}: disagreement is {row['disagreement']}; it is relative and not below 0")
+    minimum, p10, median = (float(row[time]) for time in _TIMES)
+    return Measurement(minimum, p10, median, row["calls"], float(row["disagreement"]))
+
+
+def _check_number(name: str, wanted: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadTable(f"{name}: {wanted} is {value!r}; it must be a number")
+    if not math.isfinite(value):
+        raise BadTable(f"{name}: {wanted} is {value}; it must be finite")
+
+
+def _read_header(data: Any) -> TableHeader:
+    wanted = {name: type(value) for name, value in asdict(TableHeader("", "", "", "")).items()}
+    given = {k: v for k, v in data.items() if k != "noise_floor"} if isinstance(data, Mapping) else {}
+    wrong = [name for name, kind in wanted.items() if type(given.get(name)) is not kind] + sorted(
+        set(given) - set(wanted)
+    )
+    if wrong:
+        raise BadTable(
+            f"the table's header is missing, or has the wrong type for, or shouldn't have: {', '.join(wrong)}"
+        )
+    return TableHeader(**given)

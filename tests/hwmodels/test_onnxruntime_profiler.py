@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hwmodels.base import MeasurementFailed
+from hwmodels.devices.local import LOCAL_ONNXRUNTIME
+from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
+from tests.onnx_networks import convolutional, endless
+
+
+@pytest.fixture
+def profiler() -> Iterator[OnnxRuntimeProfiler]:
+    profiler = OnnxRuntimeProfiler()
+    yield profiler
+    profiler.close()
+
+
+def gone(pid: int) -> bool:
+    """Whether the process ends within ten seconds; one that nobody has waited for yet has ended."""
+    status = Path(f"/proc/{pid}/stat")
+    for _ in range(200):
+        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_the_gauge_is_shared_between_profilers(profiler: OnnxRuntimeProfiler) -> None:
+    """The best time that one process saw holds for the next, so that it knows a quiet machine from the start."""
+    profiler.gauge_s = 1e-9
+    overhead, gauge = profiler.measure_itself(LOCAL_ONNXRUNTIME)
+    assert profiler.gauge_s == 1e-9
+    assert min(overhead.disagreement, gauge.disagreement) > 1.0
+
+
+def test_a_hang_becomes_measurement_failed() -> None:
+    """A network that never ends is given up, its process is killed, and the next request is served by another."""
+    profiler = OnnxRuntimeProfiler(timeout_s=3.0)
+    with pytest.raises(MeasurementFailed, match=r"didn't answer within 3 s .*network 0"):
+        profiler.measure([endless()], LOCAL_ONNXRUNTIME)
+    assert len(profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)) > 3
+    profiler.close()
+
+
+def test_a_crash_becomes_measurement_failed(profiler: OnnxRuntimeProfiler) -> None:
+    """A child that dies in the middle is reported with the signal and what it was at."""
+    profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
+    pid = profiler._child.pid
+    killer = threading.Timer(0.5, os.kill, (pid, signal.SIGSEGV))
+    killer.start()
+    with pytest.raises(MeasurementFailed, match=r"SIGSEGV.*network 0"):
+        profiler.measure([endless()], LOCAL_ONNXRUNTIME)
+    assert gone(pid)
+
+
+def test_what_is_no_network_is_refused_with_the_reason(profiler: OnnxRuntimeProfiler) -> None:
+    """Bytes that aren't ONNX are the runtime's to refuse; the child lives on."""
+    profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
+    pid = profiler._child.pid
+    with pytest.raises(MeasurementFailed, match=r"refused: .*protobuf"):
+        profiler.measure([b"not a network"], LOCAL_ONNXRUNTIME)
+    assert profiler._child.pid == pid
+
+
+def test_the_child_ends_with_its_profiler() -> None:
+    """Neither a process nor its temporary folder outlives the object."""
+    profiler = OnnxRuntimeProfiler()
+    profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
+    pid, folder = profiler._child.pid, Path(profiler._child._running.folder)  # type: ignore[union-attr]
+    assert folder.is_dir()
+    del profiler
+    gc.collect()
+    assert gone(pid)
+    assert not folder.exists()
+
+
+def test_the_child_ends_when_its_parent_is_killed() -> None:
+    """A parent that gets no chance to clean up leaves neither a process nor a folder behind."""
+    script = """
+import os, signal
+from hwmodels.devices.local import LOCAL_ONNXRUNTIME
+from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
+from tests.onnx_networks import convolutional
+profiler = OnnxRuntimeProfiler()
+profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
+print(profiler._child.pid, profiler._child._running.folder, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid, folder = done.stdout.split()
+    assert gone(int(pid))
+    assert not Path(folder).exists()

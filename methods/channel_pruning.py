@@ -1,0 +1,117 @@
+"""Channel pruning: the least important channels of each coupled group are cut out, so that every runtime gets faster.
+
+Reference: Li et al., "Pruning filters for efficient ConvNets", 2017, arXiv 1608.08710; groups of coupled layers as in
+Fang et al., "DepGraph: towards any structural pruning", 2023, arXiv 2301.12900.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from hwmodels.device import Device
+from hwmodels.workload import Dim, Op
+from methods.base import Data, MethodError, Space, Value
+from methods.choices import as_share, check_sites
+from methods.graph.edit import prune
+from methods.graph.ir import Graph
+from methods.graph.trace import couple
+from methods.importance.catalogue import importance
+
+SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)
+
+_SCORES: WeakKeyDictionary[Graph, tuple[str, Data, dict[str, Tensor]]] = WeakKeyDictionary()
+"""The last scores of a graph: one network is pruned in many ways on the same data."""
+
+
+@dataclass(frozen=True)
+class ChannelPruning:
+    """Choices: the share of a group's units that stays.
+
+    Attributes:
+        importance: what decides which units stay; a name of the importance catalogue.
+        multiple: widths are rounded down to a multiple of this (a device's `channel_multiple`), where one fits.
+    """
+
+    importance: str = "taylor"
+    multiple: int = 1
+    name: str = "channel-pruning"
+
+    def space(self, graph: Graph, device: Device) -> Space:  # noqa: ARG002
+        """Every coupled group of two units and more, with shares that really differ after rounding."""
+        return Space({site: self._shares(len(group)) for site, group in couple(graph).groups.items() if len(group) > 1})
+
+    def _shares(self, units: int) -> tuple[Value, ...]:
+        widths: dict[int, float] = {}
+        for share in SHARES:
+            widths.setdefault(units_kept(units, share, self.multiple), share)
+        return tuple(widths.values())
+
+    def apply(self, graph: Graph, choices: Mapping[str, Value], data: Data) -> Graph:
+        """A graph with fewer channels. `data` is what the importance looks at.
+
+        Raises BadChoice, and MethodError where the importance has no score for a chosen site.
+        """
+        groups = couple(graph).groups
+        check_sites(self.name, choices, groups)
+        shares = {site: as_share(self.name, site, value) for site, value in choices.items()}
+        counts = {site: units_kept(len(groups[site]), share, self.multiple) for site, share in shares.items()}
+        wanted = {site: count for site, count in counts.items() if count < len(groups[site])}
+        if not wanted:
+            return graph.clone()
+        scores = self._scores(graph, data)
+        return prune(graph, {site: _best(self._score(scores, site), count) for site, count in wanted.items()})
+
+    def _scores(self, graph: Graph, data: Data) -> dict[str, Tensor]:
+        known = _SCORES.get(graph)
+        if known is None or known[0] != self.importance or known[1] is not data:
+            known = _SCORES[graph] = (self.importance, data, importance(self.importance).score(graph, data))
+        return known[2]
+
+    def _score(self, scores: Mapping[str, Tensor], site: str) -> Tensor:
+        if site not in scores:
+            raise MethodError(
+                f"the importance {self.importance!r} has no score for {site}: no batch normalisation scales its "
+                "channels. Use the importance 'taylor' or 'magnitude', or leave this site as it is"
+            )
+        return scores[site]
+
+    def rewrite(self, op: Op, choices: Mapping[str, Value]) -> tuple[Op, ...]:
+        """The operator with the widths that the choices leave it."""
+        kept = {d.site: self._widths(d, choices[d.site]) for d in op.dims if d.site in choices}
+        if not any(before != after for before, after in kept.values()):
+            return (op,)
+        return (_with_groups(op.with_widths(kept)),)
+
+    def _widths(self, dim: Dim, value: Value) -> tuple[int, int]:
+        share = as_share(self.name, dim.site, value)
+        return dim.units, units_kept(dim.units, share, self.multiple)
+
+
+def units_kept(units: int, share: float, multiple: int = 1) -> int:
+    """How many of `units` stay: at least one, and a multiple of `multiple` unless that would leave none."""
+    count = max(1, min(units, round(share * units)))
+    if share >= 1.0 or count < multiple:
+        return count
+    return count // multiple * multiple
+
+
+def _best(scores: Tensor, count: int) -> list[int]:
+    """The `count` units with the highest scores, in their old order; of equals, the earlier ones."""
+    order = torch.argsort(scores, descending=True, stable=True)
+    return sorted(order[:count].tolist())
+
+
+def _with_groups(op: Op) -> Op:
+    """A depthwise convolution has as many groups as channels."""
+    attributes = dict(op.attributes)
+    if attributes.get("groups", "1") == "1":
+        return op
+    geometry = attributes.get("geometry", "").rsplit(" ", 1)[0]
+    groups = str(op.inputs[0].shape[1])
+    changed = attributes | {"groups": groups, "geometry": f"{geometry} {groups}"}
+    return replace(op, attributes=tuple(changed.items()))

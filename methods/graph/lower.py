@@ -1,0 +1,234 @@
+"""lower: a Graph becomes a Workload, fused as every runtime fuses it.
+
+Batch normalisation and activations that follow a layer belong to that layer; reshapes cost nothing; quantisers set the
+bits of the tensors beside them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from math import log2, prod
+from typing import Any
+
+from torch import fx
+
+from hwmodels.workload import Dim, Op, TensorSpec, Workload
+from methods.graph.coupling import Coupling
+from methods.graph.ir import Graph, value_shapes, weight_source
+from methods.graph.ops import kind_of
+from methods.graph.trace import couple
+
+FREE = {"reshape", "flatten", "view", "unsqueeze", "squeeze", "unflatten", "dropout", "clone", "contiguous", "alias"}
+FREE |= {"detach", "to"}
+"""Operators that move no data in a runtime."""
+
+LAYERS = ("conv", "conv_transpose", "linear")
+KINDS = {
+    "conv_transpose": "conv",
+    "unary": "elementwise",
+    "binary": "elementwise",
+    "batch_norm": "norm",
+    "move": "data",
+}
+KINDS |= {"pad": "data", "reduce": "pool", "lookup": "data", "create": "data"}
+
+
+def lower(graph: Graph, batch: int = 1, dims: bool = False) -> Workload:
+    """The operators of `graph` at a batch size; `dims` also says which axes follow which channel sites."""
+    return _Lowering(graph, batch, couple(graph) if dims else None).run()
+
+
+class _Lowering:
+    def __init__(self, graph: Graph, batch: int, coupling: Coupling | None) -> None:
+        self.graph = graph
+        self.shapes = value_shapes(graph, batch)
+        self.alias: dict[fx.Node, fx.Node] = {}
+        self.ops: dict[fx.Node, Op] = {}
+        self.tracker = _Dims(coupling) if coupling else None
+
+    def run(self) -> Workload:
+        inputs, outputs = [], []
+        for node in self.graph.nodes:
+            if node.op == "placeholder":
+                inputs.append(node.name)
+            elif node.op == "output":
+                outputs = [self._value(n).name for n in node.all_input_nodes]
+            elif node.op == "call_function":
+                self._visit(node)
+        return Workload(tuple(self._named(op, n) for n, op in self.ops.items()), tuple(inputs), tuple(outputs))
+
+    def _named(self, op: Op, node: fx.Node) -> Op:
+        """The operator with the names of everything that was fused into it, outputs of the network included."""
+        passed = [n for n in self.alias if self._value(n) is node]
+        ends = zip(self.graph.nodes[-1].all_input_nodes, self.graph.output_names)
+        names = [n.name for n in passed] + [name for n, name in ends if n is node or n in passed]
+        return replace(op, aliases=tuple(names))
+
+    def _value(self, node: fx.Node) -> fx.Node:
+        """The node whose operator really made this value."""
+        while node in self.alias:
+            node = self.alias[node]
+        return node
+
+    def _visit(self, node: fx.Node) -> None:
+        kind = kind_of(node.target)
+        name = str(node.target).removeprefix("aten.").split(".")[0]
+        if kind == "size" or _of_parameters(node):
+            return
+        source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+        if kind == "quantize" and source is not None:
+            self._quantize(node, source)
+        elif source is not None and (name in FREE or kind == "getitem" or self._fuses(kind, source)):
+            self.alias[node] = source
+        else:
+            self.ops[node] = self._op(node, kind)
+
+    def _quantize(self, node: fx.Node, source: fx.Node) -> None:
+        """Narrows the value that is quantised to 8 bits, where it is made and for whoever reads it."""
+        self.alias[node] = source
+        maker = self._value(source)
+        if maker in self.ops:
+            op = self.ops[maker]
+            self.ops[maker] = replace(op, outputs=tuple(replace(t, bits=_bits(node)) for t in op.outputs))
+
+    def _fuses(self, kind: str, source: fx.Node) -> bool:
+        maker = self.ops.get(self._value(source))
+        alone = len(source.users) == 1
+        return kind in ("batch_norm", "unary") and alone and maker is not None and maker.kind in ("conv", "linear")
+
+    def _spec(self, node: fx.Node, reader: fx.Node | None = None) -> TensorSpec:
+        shape = (self.shapes[node.name] or [()])[0]
+        return TensorSpec(shape, _read_bits(node) if reader is not None else 32)
+
+    def _op(self, node: fx.Node, kind: str) -> Op:
+        reads = [a for a in node.all_input_nodes if not _of_parameters(a) and kind_of(a.target) != "size"]
+        inputs = tuple(self._spec(a, node) for a in reads)
+        outputs = tuple(TensorSpec(s) for s in self.shapes[node.name])
+        weights, site, stored = self._weights(node, kind)
+        op = Op(
+            name=node.name,
+            kind=KINDS.get(kind, kind),
+            inputs=inputs,
+            outputs=outputs,
+            weights=weights,
+            macs=self._macs(node, kind, weights, outputs),
+            reads=tuple(self._value(a).name for a in reads),
+            writes=(node.name,),
+            site=site,
+            attributes=_attributes(node, kind),
+            stored_bits=stored,
+        )
+        return replace(op, dims=self.tracker.dims(node, reads, op, self._names(node))) if self.tracker else op
+
+    def _names(self, node: fx.Node) -> list[str]:
+        return [str(a.target) for a in node.all_input_nodes if a.op == "get_attr"]
+
+    def _weights(self, node: fx.Node, kind: str) -> tuple[tuple[TensorSpec, ...], str, float]:
+        if kind not in LAYERS or not isinstance(node.args[1], fx.Node):
+            names = self._names(node)
+            return tuple(TensorSpec(tuple(self.graph.tensor(n).shape)) for n in names), "", 0.0
+        source = weight_source(node.args[1])
+        bits, stored = _read_bits(node.args[1]), 0.0
+        if source is not None and str(source.target).endswith(".codebook"):
+            stored = max(1.0, log2(self.graph.tensor(str(source.target)).numel()))
+        specs = [TensorSpec(self.shapes[node.args[1].name][0], bits)]
+        if len(node.args) > 2 and isinstance(node.args[2], fx.Node):
+            specs.append(TensorSpec(self.shapes[node.args[2].name][0]))
+        return tuple(specs), self.graph.site_of(str(source.target)) if source is not None else "", stored
+
+    def _macs(self, node: fx.Node, kind: str, weights: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> int:
+        shape = self.shapes[node.args[0].name][0] if node.args and isinstance(node.args[0], fx.Node) else ()
+        if kind in ("conv", "linear"):
+            return outputs[0].elements * weights[0].elements // weights[0].shape[0]
+        if kind == "conv_transpose":
+            return prod(shape) * weights[0].elements // weights[0].shape[0]
+        if kind == "matmul" and "attention" in str(node.target):
+            keys = self.shapes[node.all_input_nodes[1].name][0]
+            return 2 * prod(shape) * keys[-2]
+        if kind == "matmul":
+            return outputs[0].elements * shape[-1]
+        if kind == "recurrent":
+            steps = shape[0] * shape[1]
+            return steps * sum(w.elements for w in weights if len(w.shape) == 2)
+        return 0
+
+
+class _Dims:
+    """Turns a coupling into the `dims` of operators."""
+
+    def __init__(self, coupling: Coupling) -> None:
+        self.coupling = coupling
+        self.site = {root: site for site, group in coupling.groups.items() for root in group.roots}
+        self.slots: Counter[tuple[str, int, str]] = Counter()
+        for site, group in coupling.groups.items():
+            for slot in group.units[0]:
+                self.slots[(slot.parameter, slot.dim, site)] += 1
+
+    def dims(self, node: fx.Node, reads: list[fx.Node], op: Op, parameters: list[str]) -> tuple[Dim, ...]:
+        found = [d for i, a in enumerate(reads) for d in self._along(i, a.name, 0)]
+        for i in range(len(op.outputs)):
+            found += self._along(len(reads) + i, node.name, i)
+        weights = _weight_names(node) or parameters
+        for i, name in enumerate(weights[: len(op.weights)]):
+            for (parameter, dim, site), count in self.slots.items():
+                if parameter == name:
+                    found.append(Dim(len(reads) + len(op.outputs) + i, dim, site, count, self._units(site)))
+        return tuple(found)
+
+    def _along(self, tensor: int, name: str, output: int) -> list[Dim]:
+        vectors = self.coupling.vectors.get(name) or []
+        vector = vectors[output] if output < len(vectors) else None
+        if vector is None:
+            return []
+        counts = Counter(self.site[r] for r in vector.ids.tolist() if r in self.site)
+        return [Dim(tensor, vector.axis, s, n // self._units(s), self._units(s)) for s, n in counts.items()]
+
+    def _units(self, site: str) -> int:
+        return len(self.coupling.groups[site])
+
+
+def _weight_names(node: fx.Node) -> list[str]:
+    """Weight and bias of a layer, in the order of the operator's weights."""
+    if kind_of(node.target) not in LAYERS:
+        return []
+    sources = [weight_source(a) for a in node.args[1:3]]
+    return [str(s.target) for s in sources if s is not None]
+
+
+def _of_parameters(node: fx.Node) -> bool:
+    """Whether a value depends on nothing but parameters: weights, quantised or shared ones included."""
+    if node.op == "get_attr":
+        return True
+    if node.op != "call_function":
+        return False
+    inputs = node.all_input_nodes
+    return bool(inputs) and all(_of_parameters(a) for a in inputs)
+
+
+def _bits(node: fx.Node) -> int:
+    """Bits of a quantiser from its range of codes."""
+    low, high = node.args[-2], node.args[-1]
+    return max(1, (int(high) - int(low)).bit_length())  # type: ignore[arg-type]
+
+
+def _read_bits(node: fx.Node) -> int:
+    """Bits of a value as its reader sees it: those of the quantiser that it comes through, if any."""
+    current: Any = node
+    while isinstance(current, fx.Node) and current.op == "call_function":
+        if kind_of(current.target) == "quantize":
+            return _bits(current)
+        name = str(current.target).removeprefix("aten.").split(".")[0]
+        if name not in FREE and not name.startswith("max_pool"):
+            return 32
+        current = current.args[0]
+    return 32
+
+
+def _attributes(node: fx.Node, kind: str) -> tuple[tuple[str, str], ...]:
+    if kind not in ("conv", "conv_transpose"):
+        return (("op", str(node.target).removeprefix("aten.")),)
+    values = [str(a) for a in node.args[3:]]
+    groups = str(node.args[6]) if len(node.args) > 6 else "1"
+    transposed = "1" if kind == "conv_transpose" else "0"
+    return (("groups", groups), ("geometry", " ".join(values)), ("transposed", transposed))

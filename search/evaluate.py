@@ -1,0 +1,63 @@
+"""One recipe evaluated, the cheapest question first: does it fit, is it fast enough, is it good enough, then dearer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hwmodels.base import METRICS, HardwareModelError
+from methods.base import MethodError
+from methods.graph.ir import Graph, GraphError
+from search.candidates import TRIAL_EPOCHS, Effort, compress, cost_of, formed, shaped, trained
+from search.context import Context
+from search.problem import Recipe, SearchError, TrialState
+
+KNOWN = (SearchError, MethodError, GraphError, HardwareModelError)
+"""What can go wrong with one recipe; the trial fails with the message and the search goes on."""
+
+HOPELESS = 0.5
+"""A candidate that keeps less than this share of the original's score before training is not trained."""
+
+SLACK = {"file_bytes": 1.1}
+"""Entropy-coded sizes are known only after training; before it, this much over the limit is let through."""
+
+
+def evaluate(context: Context, prepared: Mapping[str, Any], trial: Mapping[str, Any]) -> dict[str, Any]:
+    """The trial with its state, costs, quality or error filled in. Deterministic for a given table and seed."""
+    recipe = Recipe.from_json(trial["recipe"])
+    result = {**trial, "costs": {}, "quality": {}, "error": ""}
+    try:
+        rough = cost_of(context, compress(context, recipe, Effort.NONE)).to_json()
+        if broken(rough, prepared["limits"], SLACK):
+            return {**result, "state": TrialState.INFEASIBLE.value, "costs": rough}
+        graph = _recovered(context, prepared, recipe)
+        costs = cost_of(context, graph).to_json()
+        state = TrialState.INFEASIBLE if broken(costs, prepared["limits"]) else TrialState.DONE
+        return {**result, "state": state.value, "costs": costs, "quality": context.quality(graph, "reward")}
+    except KNOWN as error:
+        return {**result, "state": TrialState.FAILED.value, "error": str(error)}
+
+
+def _recovered(context: Context, prepared: Mapping[str, Any], recipe: Recipe) -> Graph:
+    """The network after cheap recovery, and after a short training where that is worth it."""
+    shape = shaped(context, recipe, recover=True)
+    graph = formed(context, shape, recipe)
+    before = float(prepared["reference"]["quality"]["score"])
+    if context.quality(graph, "reward")["score"] < HOPELESS * before:
+        return graph
+    tuned = trained(context, shape, recipe, TRIAL_EPOCHS)
+    return graph if tuned is shape else formed(context, tuned, recipe)
+
+
+def broken(
+    costs: Mapping[str, Any], limits: Sequence[Mapping[str, Any]], slack: Mapping[str, float] | None = None
+) -> list[str]:
+    """Metrics whose upper estimate lies over the limit."""
+    over = []
+    for limit in limits:
+        figure = METRICS[str(limit["metric"])]
+        entry = costs[figure]
+        upper = float(entry["value"]) * (1.0 + float(entry.get("error", 0.0)))
+        if upper > float(limit["value"]) * (slack or {}).get(figure, 1.0):
+            over.append(str(limit["metric"]))
+    return over

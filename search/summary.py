@@ -1,0 +1,177 @@
+"""An outcome in lines of text: what the report, the pages and the command line all show, worded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwmodels.base import METRICS
+from search.amounts import NONE, TITLES, amount, percent, quality_name, ratio, value
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table untouched against compressed. `better` is None where neither side is."""
+
+    name: str
+    before: str
+    after: str
+    change: str
+    source: str
+    better: bool | None = None
+
+
+def headline(outcome: Document) -> list[Line]:
+    """Quality, every cost and the parameters, untouched against compressed (dashes where nothing was returned)."""
+    before, after = outcome.get("untouched") or {}, outcome.get("compressed") or {}
+    lines = [_quality_line(before.get("quality") or {}, after.get("quality") or {})]
+    costs, smaller = before.get("costs") or {}, after.get("costs") or {}
+    lines += [_cost_line(name, costs, smaller) for name in TITLES if name in costs]
+    counts = before.get("parameters"), after.get("parameters")
+    old, new = (f"{n:,}" if n is not None else NONE for n in counts)
+    return [*lines, Line("Parameters", old, new, ratio(counts[1], counts[0]), "counted", _less(counts[1], counts[0]))]
+
+
+def limit_lines(outcome: Document) -> list[tuple[str, str, str, bool | None]]:
+    """Per limit: name, what was asked, what was achieved, whether it is kept (None: nothing was returned)."""
+    return [
+        (
+            TITLES[METRICS[limit["metric"]]],
+            _asked(limit),
+            amount(METRICS[limit["metric"]], limit.get("achieved")),
+            limit.get("kept") if limit.get("achieved") is not None else None,
+        )
+        for limit in outcome.get("limits") or []
+    ]
+
+
+def least_lines(outcome: Document) -> list[tuple[str, str, str]]:
+    """Per metric: name, the least value that can be reached, and the source of that figure."""
+    least = outcome.get("least_achievable") or {}
+    return [
+        (TITLES[METRICS[metric]], amount(METRICS[metric], entry["value"]), str(entry.get("source", "modelled")))
+        for metric, entry in least.items()
+        if metric in METRICS
+    ]
+
+
+@dataclass(frozen=True)
+class LayerLine:
+    """One layer: its figures as `before → after`, and its choices in words."""
+
+    name: str
+    kind: str
+    latency: str
+    weights: str
+    macs: str
+    choices: str
+
+
+def layer_lines(outcome: Document) -> list[LayerLine]:
+    """The table per layer, in the order of the network."""
+    return [
+        LayerLine(
+            str(layer["name"]),
+            str(layer.get("kind", "")),
+            _arrow(layer, "latency_s"),
+            _arrow(layer, "weight_bytes"),
+            _arrow(layer, "macs"),
+            ", ".join(f"{m}: {choice_words(m, c)}" for m, c in (layer.get("choices") or {}).items()) or NONE,
+        )
+        for layer in outcome.get("layers") or []
+    ]
+
+
+def recipe_lines(recipe: Document | None) -> list[tuple[str, str, str]]:
+    """Per choice, in order: the site without its kind (`conv1`), the method, and the choice in words."""
+    steps = (recipe or {}).get("steps") or []
+    return [
+        (str(site).partition(":")[2] or str(site), str(step["method"]), choice_words(step["method"], chosen))
+        for step in steps
+        for site, chosen in step["choices"].items()
+    ]
+
+
+def choice_words(method: str, chosen: object) -> str:
+    """What a choice does: `keeps 50 % of the channels`, `int8`, `16 shared values (4 bits)`."""
+    if isinstance(chosen, float | int) and method == "channel-pruning":
+        return f"keeps {chosen:.3g} of the channels" if chosen > 1 else f"keeps {100 * chosen:.4g} % of the channels"
+    if isinstance(chosen, float | int) and method == "low-rank":
+        return f"{100 * chosen:.4g} % of the full rank"
+    if isinstance(chosen, float | int) and method == "weight-sharing":
+        return f"{2 ** int(chosen)} shared values ({int(chosen)} bits)"
+    return str(chosen)
+
+
+def verdict(outcome: Document) -> str:
+    """The outcome in one sentence."""
+    if outcome["outcome"] == "infeasible":
+        return outcome.get("reason") or "These limits can't be kept together by any recipe that was tried."
+    if outcome["outcome"] != "feasible" or not outcome.get("compressed"):
+        return outcome.get("reason") or "The search ended without an answer."
+    before, after = outcome["untouched"], outcome["compressed"]
+    name = quality_name(before["quality"]).lower()
+    gained = [
+        f"{ratio(value(after['costs'], figure), value(before['costs'], figure))} the {word}"
+        for figure, word in (("latency_s", "latency"), ("file_bytes", "file size"))
+        if value(before["costs"], figure) and value(after["costs"], figure) is not None
+    ]
+    change = _compared(after["quality"].get("score"), before["quality"].get("score"))
+    return f"All limits are kept: {' and '.join(gained)} of the untouched model, {name} {change}."
+
+
+def points(after: float | None, before: float | None) -> str:
+    """A difference of two shares: `−0.40 points`."""
+    if after is None or before is None:
+        return NONE
+    difference = round(100 * (after - before), 2)
+    return f"{difference:+.2f} points".replace("-", "−") if difference else "0.00 points"
+
+
+def _compared(after: float | None, before: float | None) -> str:
+    if after is None or before is None:
+        return "not known"
+    difference = 100 * (after - before)
+    way = "lower" if difference < 0 else "higher"
+    return f"{abs(difference):.2f} points {way}" if abs(difference) >= 0.005 else "the same"
+
+
+def _quality_line(before: Document, after: Document) -> Line:
+    samples = before.get("samples") or after.get("samples")
+    change = points(after.get("score"), before.get("score"))
+    source = f"measured on {samples:,} samples" if samples else "measured"
+    return Line(quality_name(before or after), _interval(before), _interval(after), change, source)
+
+
+def _interval(quality: Document) -> str:
+    if quality.get("score") is None:
+        return NONE
+    low, high = quality.get("low"), quality.get("high")
+    text = percent(quality["score"])
+    return text if low is None or high is None else f"{text} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _cost_line(name: str, before: Document, after: Document) -> Line:
+    old, new = value(before, name), value(after, name)
+    entry = after.get(name) or before[name]
+    error = float(entry.get("error") or 0.0)
+    source = f"{entry['source']}, ±{100 * error:.2g} %" if error else str(entry["source"])
+    return Line(TITLES[name], amount(name, old), amount(name, new), ratio(new, old), source, _less(new, old))
+
+
+def _arrow(layer: Document, figure: str) -> str:
+    before, after = (layer.get("before") or {}).get(figure), (layer.get("after") or {}).get(figure)
+    return f"{amount(figure, before)} → {amount(figure, after)}"
+
+
+def _less(after: float | None, before: float | None) -> bool | None:
+    return None if after is None or before is None or after == before else after < before
+
+
+def _asked(limit: Document) -> str:
+    value_text = amount(METRICS[limit["metric"]], limit["value"])
+    text = str(limit.get("text") or "")
+    return f"at most {value_text} ({text})" if text.strip().lower().endswith("x") else f"at most {value_text}"

@@ -1,0 +1,41 @@
+"""/v1/devices, /v1/methods, /v1/strategies, /v1/problems: what there is to choose from, and what can go wrong."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+
+from db.base import Json
+from service.catalogues import device_documents, method_documents, strategy_documents
+from service.dependencies import Here
+from service.errors import PROBLEMS, NotHere
+
+router = APIRouter(prefix="/v1", tags=["catalogue"])
+
+
+@router.get("/devices")
+def list_devices(here: Here) -> Json:
+    """List devices with their datasheets, and what was measured of them."""
+    with here.database.read() as session:
+        return {"items": device_documents(session)}
+
+
+@router.get("/methods")
+def list_methods() -> Json:
+    """List compression methods in the order in which they are applied."""
+    return {"items": method_documents()}
+
+
+@router.get("/strategies")
+def list_strategies() -> Json:
+    """List search strategies."""
+    return {"items": strategy_documents()}
+
+
+@router.get("/problems/{slug}")
+def get_problem(slug: str) -> Json:
+    """Explain a `type` of problem: what every refusal of this API is told as."""
+    if slug not in PROBLEMS:
+        raise NotHere(f"there is no problem type {slug[:100]!r}; there are {', '.join(PROBLEMS)}")
+    return asdict(PROBLEMS[slug])

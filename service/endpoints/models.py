@@ -1,0 +1,41 @@
+"""/v1/models"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response, UploadFile
+
+from db import models
+from db.base import Json
+from service.dependencies import Here, Paged, checked_id, listed
+from service.endpoints.uploads import label_of, on_disk
+from service.models import add_model
+from service.schemas import Name
+from service.views import model_document
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.post("", status_code=201)
+def upload_model(here: Here, response: Response, file: UploadFile, name: Annotated[Name, Form()] = "") -> Json:
+    """Upload a model: a `.fwm` file, or a `.pt2` of torch.export. Nothing in it is executed."""
+    with on_disk(file) as path:
+        model_id = add_model(here, path, label_of(name, path))
+    response.headers["Location"] = f"/v1/models/{model_id}"
+    return get_model(here, model_id)
+
+
+@router.get("")
+def list_models(here: Here, page: Paged, request: Request, response: Response) -> Json:
+    """List models, newest first."""
+    with here.database.read() as session:
+        rows = models.page(session, page.limit, page.before("mdl"))
+    return listed(page, rows, [model_document(row) for row in rows], request, response)
+
+
+@router.get("/{model_id}")
+def get_model(here: Here, model_id: str) -> Json:
+    """Show one model."""
+    with here.database.read() as session:
+        return model_document(models.get(session, checked_id(model_id, "mdl", "model")))

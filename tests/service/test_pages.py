@@ -1,0 +1,257 @@
+"""The pages: whole without script, nothing from elsewhere, nothing of a user's taken for markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from db import measurements
+from service.app import create_app
+from service.schemas import SearchRequest
+from service.settings import Settings, load_settings
+from service.workspace import Workspace
+from tests import documents
+from tests.service import gallery
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Pages read through the same functions on every database; SQLite will do."""
+    return load_settings(home=tmp_path, workers=0, scheduler=False)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The service without workers."""
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8077") as client:
+        yield client
+
+
+@pytest.fixture
+def made(workspace: Workspace) -> dict[str, str]:
+    """A search of every kind; ids by kind."""
+    return gallery.fill(workspace)
+
+
+def pages(made: dict[str, str]) -> list[str]:
+    """The address of every page."""
+    searches = [f"/searches/{made[kind]}" for kind in ("feasible", "infeasible", "failed", "running", "queued")]
+    lists = ["/", "/searches/new", "/devices", "/schedules", f"/batches/{made['batch']}"]
+    return [*lists, *searches, f"/searches/{made['running']}?trial=3&x=file_bytes"]
+
+
+def text_of(page: str) -> str:
+    """What a reader sees: no scripts, no tags."""
+    bare = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", bare)).split())
+
+
+def test_every_page_loads_from_this_service_alone(client: TestClient, made: dict[str, str]):
+    """No src, href, action or style names another host, and the policy forbids what was missed."""
+    for address in pages(made):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        named = re.findall(r"(?:src|href|action)\s*=\s*[\"']?([^\"'\s>]+)", answer.text)
+        assert named
+        assert not [n for n in named if not n.startswith(("/", "?", "#")) or n.startswith("//")]
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+
+
+def test_no_page_has_a_script_in_it(client: TestClient, made: dict[str, str]):
+    """Every script element is a file of this service or data; no handlers stand in attributes."""
+    for address in pages(made):
+        page = client.get(address).text
+        assert set(re.findall(r"<script([^>]*)>", page)) <= {
+            *re.findall(r"<script( src=\"/static/[^>]*)>", page),
+            *re.findall(r"<script( type=\"application/json\"[^>]*)>", page),
+        }
+        assert not re.findall(r"<[^>]+\son\w+\s*=", page)
+
+
+def test_every_static_file_is_there(client: TestClient, made: dict[str, str]):
+    """What pages name can be loaded, and kept for long."""
+    named = {n for address in pages(made) for n in re.findall(r'"(/static/[^"]+)"', client.get(address).text)}
+    assert len(named) == 6
+    for name in named:
+        answer = client.get(name)
+        assert answer.status_code == 200
+        assert "max-age=31536000" in answer.headers["cache-control"]
+
+
+def test_home_says_what_runs_finished_and_failed(client: TestClient, made: dict[str, str]):
+    """Progress, headline numbers and reasons stand in the page itself."""
+    seen = text_of(client.get("/").text)
+    for fact in ("16 of 40, about 2 min left", "✓ fits 97.80 % −0.60 points 84 µs 0.40× 277 kB 0.16×"):
+        assert fact in seen
+    assert "samples are [1, 8, 8] but the model takes [1, 28, 28]" in seen
+    assert documents.infeasible()["reason"] in seen
+
+
+def test_an_empty_service_says_how_to_begin(client: TestClient):
+    """Before the first search: a form, a command line, a request."""
+    page = client.get("/").text
+    assert 'href="/searches/new"' in page
+    assert "fitwright search m.fwm" in page
+    assert "curl" in page
+
+
+def test_a_search_can_be_followed_without_script(client: TestClient, made: dict[str, str]):
+    """The page reloads itself where no script does it, and has the table of trials with links."""
+    page = client.get(f"/searches/{made['running']}").text
+    assert '<noscript><meta http-equiv="refresh"' in page
+    assert '<progress id="bar-search" max="100" value="40"' in page
+    assert "8 within all limits, 8 over a limit" in text_of(page)
+    assert 'href="?trial=3&amp;x=latency_s#trial"' in page
+
+
+def test_a_finished_search_shows_its_result_and_files(client: TestClient, made: dict[str, str]):
+    """Untouched against compressed, limits, the bundle, and no more reloading."""
+    page = client.get(f"/searches/{made['feasible']}").text
+    seen = text_of(page)
+    assert "http-equiv" not in page
+    assert "Latency 0.21 ms 84 µs 0.40× measured, ±1 %" in seen
+    assert "Latency at most 0.105 ms (0.5x) 84 µs ✓ kept" in seen
+    bundle = re.search(r'href="(/v1/searches/[^"]+/bundle.zip)" download', page)
+    assert bundle is not None
+    assert client.get(bundle[1]).content == b"bundle.zip"
+
+
+def test_a_trial_in_the_address_shows_its_recipe(client: TestClient, made: dict[str, str]):
+    """The selection is part of the address, so that it can be sent to somebody."""
+    seen = text_of(client.get(f"/searches/{made['feasible']}?trial=3").text)
+    share = documents.trial(3, 0.15 + 0.8 * 21 / 24)["recipe"]["steps"][0]["choices"]["channels:conv1"]
+    assert f"conv1 channel-pruning keeps {100 * share:.4g} % of the channels" in seen
+
+
+def test_what_could_be_reached_is_told_where_a_limit_cannot_be_kept(client: TestClient, made: dict[str, str]):
+    """An infeasible search ends with the least achievable value, and offers no download."""
+    page = client.get(f"/searches/{made['infeasible']}").text
+    assert "Latency 30 µs looked up" in text_of(page)
+    assert "Download" not in page
+
+
+def test_names_from_users_stay_text(client: TestClient, workspace: Workspace):
+    """Names, reasons, layers, choices and errors that look like markup change nothing on any page."""
+    model = gallery.add_model(workspace, EVIL)
+    failed, ended = (gallery.add_search(workspace, model, name=EVIL) for _ in range(2))
+    gallery.set_failed(workspace, failed, EVIL)
+    outcome = documents.outcome(flags=[EVIL], reason=EVIL)
+    outcome["layers"][0] |= {"name": EVIL, "choices": {EVIL: EVIL}}
+    gallery.set_succeeded(workspace, ended, outcome)
+    for address in ("/", "/searches/new", f"/searches/{failed}", f"/searches/{ended}"):
+        page = client.get(address).text
+        assert "alert(1)" in page
+        assert "<script>alert" not in page
+        assert "<img" not in page
+
+
+def test_devices_say_where_their_figures_come_from(client: TestClient):
+    """Measured or analytical, and the sources of each."""
+    seen = text_of(client.get("/devices").text)
+    assert "measured, and looked up in the table of timings" in seen
+    assert "DS12110, STM32H743 datasheet" in seen
+
+
+def test_the_table_of_a_measured_device_is_described(client: TestClient, workspace: Workspace):
+    """How many operators were timed, on what, and how far timings disagree."""
+    with workspace.database.write() as session:
+        for number, spread in enumerate((0.01, 0.02, 0.5)):
+            row = {"key": f"conv {number}", "latency_s": 1e-5, "disagreement": spread}
+            measurements.add(session, "local-onnxruntime", "local-onnxruntime | ort 1 | cpu", row, 0.0)
+    seen = text_of(client.get("/devices").text)
+    assert "3 operators timed; halves of a timing disagree by 2 % (median) – ort 1 | cpu" in seen
+
+
+def test_cancel_is_a_form(client: TestClient, made: dict[str, str]):
+    """It works without script, and leads back to the search."""
+    answer = client.post(f"/searches/{made['queued']}/cancel", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/searches/{made['queued']}")
+    assert "cancelled" in text_of(client.get(answer.headers["location"]).text)
+
+
+def test_forms_of_other_sites_are_refused(client: TestClient, made: dict[str, str]):
+    """A page elsewhere can neither cancel nor start anything; nor can one without an origin."""
+    for origin in ("http://evil.example", "http://127.0.0.1:9999", "null"):
+        for address in (f"/searches/{made['running']}/cancel", "/searches/new"):
+            assert client.post(address, headers={"Origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "address", ["/searches/srh_nothing", "/batches/bat_x", "/searches/%3Cb%3E", "/static/nothing.js"]
+)
+def test_what_is_not_there_is_a_page_too(client: TestClient, address: str):
+    """404 with a way back, and nothing of the address as markup."""
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert "To all searches" in answer.text
+    assert "<b>" not in answer.text
+
+
+def filled(**changes: Any) -> dict[str, Any]:
+    """The fields of the form."""
+    fields = {"device": "local-onnxruntime", "limit_latency": "0.5x", "evaluations": "12", "seed": "3"}
+    return fields | {"strategy": "plan", "dataset": "digits", "key": "k"} | changes
+
+
+def test_the_form_starts_a_search(client: TestClient, workspace: Workspace):
+    """Sent twice by an impatient finger, it is still one search, with what was filled in."""
+    model = gallery.add_model(workspace)
+    sent = [
+        client.post("/searches/new", files={"x": ""}, data=filled(model=model), follow_redirects=False) for _ in "ab"
+    ]
+    assert [answer.status_code for answer in sent] == [303, 303]
+    assert len({answer.headers["location"] for answer in sent}) == 1
+    request = client.get("/v1" + sent[0].headers["location"]).json()["request"]
+    assert SearchRequest.model_validate(request).limits == {"latency": "0.5x"}
+    assert (request["evaluations"], request["seed"], request["model"]) == (12, 3, model)
+
+
+def test_the_form_keeps_what_was_written_and_says_what_is_wrong(client: TestClient, workspace: Workspace):
+    """Every error stands at its field; every value is still there."""
+    model = gallery.add_model(workspace)
+    wrong = filled(model=model, limit_latency="5 msec", limit_size="200kB", evaluations="many", name="mine <b>")
+    answer = client.post("/searches/new", files={"x": ""}, data=wrong)
+    assert answer.status_code == 422
+    assert "write a whole number" in text_of(answer.text)
+    assert f'<option value="{model}" selected>' in answer.text
+    assert 'value="5 msec"' in answer.text
+    assert 'value="mine &lt;b&gt;"' in answer.text
+    again = client.post("/searches/new", files={"x": ""}, data=wrong | {"evaluations": "5"}).text
+    assert 'id="limit_latency" name="limit_latency" value="5 msec" autocomplete="off"' in again
+    assert 'aria-invalid="true" aria-describedby="error-limit_latency"' in again
+    assert "msec isn't a unit of latency" in text_of(again)
+
+
+def test_an_empty_form_names_everything_that_is_missing(client: TestClient):
+    """Model, data and limits are each asked for."""
+    seen = text_of(client.post("/searches/new", files={"x": ""}, data=filled(dataset="", limit_latency="")).text)
+    for words in ("choose a model, or upload one", "choose a data set, or upload one", "give at least one limit"):
+        assert words in seen
+
+
+def test_a_file_that_is_no_model_is_refused_at_its_field(client: TestClient):
+    """A pickle under the name of a model comes back with the remedy, and the other fields keep their values."""
+    files = {"model_file": ("m.fwm", b"\x80\x04pickle"), "dataset_file": ("d.npz", b"not an npz")}
+    page = client.post("/searches/new", data=filled(), files=files).text
+    seen = text_of(page)
+    assert "pickles run code and are never read" in seen
+    assert "d.npz isn't a data set" in seen
+    assert 'value="0.5x"' in page
+
+
+def test_every_field_has_a_label(client: TestClient):
+    """Whoever can't see the page is told what each field is."""
+    page = client.get("/searches/new").text
+    fields = re.findall(r'<(?:input|select)[^>]*\sid="([^"]+)"', page)
+    assert len(fields) == 14 - 1
+    assert set(fields) <= set(re.findall(r'<label for="([^"]+)"', page))

@@ -41,7 +41,7 @@ def test_a_killed_search_ends_like_an_undisturbed_one(workspace: Workspace) -> N
     moments = random.Random(0)
     for _ in range(5):
         before = len(events_of(workspace, search_id))
-        with worker_process(workspace.settings, delay_s=0.02) as process:
+        with worker_process(workspace.settings, delay_s=0.1) as process:
             wait_for(lambda seen=before: len(events_of(workspace, search_id)) > seen + 2)
             time.sleep(moments.uniform(0.0, 0.3))
             process.kill()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.client import Client
-
     from fitwright.face import compress
     from methods.graph.capture import capture
     from methods.graph.module import load
+    from service.client import Client
 
 __all__ = ["Client", "capture", "compress", "load"]
 

@@ -15,7 +15,8 @@ def attribute(names: Sequence[str], ops: Sequence[Op]) -> list[Op | None]:
     """For each node, given the activation that it computes, the operator that stands for it; None where none does.
 
     Of several fused operators it is the one with the most multiply-accumulates. A node for an activation that an
-    earlier node has computed (a change of its layout) goes to the same operator.
+    earlier node has computed (a change of its layout) goes to the same operator, and so does a step on the way to an
+    activation, which is called `activation/step`.
     """
     makers = {name: op for op in ops for name in (op.name, *op.writes, *op.aliases)}
     claimed: set[str] = set()
@@ -26,7 +27,7 @@ def attribute(names: Sequence[str], ops: Sequence[Op]) -> list[Op | None]:
             members = _behind(makers[name], makers, claimed)
             claimed |= {op.name for op in members}
             owners[name] = max(members, key=lambda op: op.macs)
-        found.append(owners.get(name))
+        found.append(owners.get(name) or makers.get(name.partition("/")[0]))
     return found
 
 

@@ -6,25 +6,26 @@ make of an operator, and the device's cost model says what that costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hwmodels.device import Device
 from hwmodels.memory import peak_activation_bytes, weight_bytes
 from hwmodels.workload import Op, Workload
+from methods.base import Method
 from methods.graph.file import packed_bytes
 from methods.graph.lower import lower
 from search.candidates import SHAPES
 from search.context import Context
 from search.plan import Guide
-from search.planning import planning_costs
-from search.problem import Value, Variable
+from search.planning import OpCosts, planning_costs
+from search.problem import Variable
+from search.tables import STORED, OpTables, Piece
 from search.terms import Array, CostTerms, Term
 
 BYTES_FIGURES = ("file_bytes", "peak_bytes")
-Tables = tuple[list[int], Array]
-"""Variables, and a table with one axis for each and a last one for what was asked."""
 
 
 def build_guide(
@@ -35,19 +36,66 @@ def build_guide(
 
 
 def build_terms(context: Context, variables: Sequence[Variable], figures: Sequence[str]) -> CostTerms:
-    """For every operator a term of what it takes to run it, and one of its bytes, over the variables it depends on."""
+    """For every operator what it takes to run it, and its bytes, over the variables that it depends on."""
     workload = lower(context.graph, context.device.batch, dims=True)
     timed = [f for f in figures if f not in BYTES_FIGURES]
     costs = planning_costs(context, timed) if timed else None
+    asked = Asked(context.methods, context.device, tuple(figures), costs)
+    return CostTerms(tuple(figures), _constant(context, workload, figures), terms_of(workload.ops, variables, asked))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about operators: methods by name in the order in which they are applied, and cost figures;
+    `costs` knows those that aren't bytes."""
+
+    methods: Mapping[str, Method]
+    device: Device
+    figures: tuple[str, ...]
+    costs: OpCosts | None
+
+
+def terms_of(ops: Sequence[Op], variables: Sequence[Variable], asked: Asked) -> tuple[Term, ...]:
+    """The terms of all operators; those that are alike but for their names are gone through once."""
+    known: dict[Hashable, tuple[Piece, ...]] = {}
+    places: dict[str, list[int]] = {}
+    for i, variable in enumerate(variables):
+        places.setdefault(variable.site, []).append(i)
     terms = []
-    for op in workload.ops:
-        tables = _Tables(context, variables, op)
-        if costs is not None:
-            terms.append(_term(figures, timed, tables.over(_runs, lambda ops: costs(ops, timed), timed)))
-        stored = [f for f in figures if f in BYTES_FIGURES] if op.weights else []
-        if stored:
-            terms.append(_term(figures, stored, tables.bytes(stored)))
-    return CostTerms(tuple(figures), _constant(context, workload, figures), tuple(terms))
+    for op in ops:
+        touching = sorted(i for site in _sites(op) for i in places.get(site, ()))
+        mine = [variables[i] for i in touching]
+        key = _likeness(op, mine)
+        if key not in known:
+            known[key] = tuple(_pieces(OpTables(asked.methods, mine, op), asked))
+        terms += [Term(tuple(touching[i] for i in positions), table) for positions, table in known[key]]
+    return tuple(terms)
+
+
+def _sites(op: Op) -> list[str]:
+    """Everything that an operator's cost follows."""
+    return list(dict.fromkeys((op.site, *op.sites, *op.blocks)))
+
+
+def _likeness(op: Op, variables: Sequence[Variable]) -> Hashable:
+    """The same for operators that cost the same whatever is chosen: names are gone, sites are numbered."""
+    number = {site: str(i) for i, site in enumerate(_sites(op))}
+    dims = tuple(replace(d, site=number[d.site], also=tuple((number[s], n) for s, n in d.also)) for d in op.dims)
+    plain = replace(op, name="", reads=(), writes=(), aliases=(), site=number[op.site] if op.site else "", dims=dims)
+    plain = replace(plain, blocks=tuple(number[b] for b in op.blocks))
+    return plain, tuple((v.method, number[v.site], v.values) for v in variables)
+
+
+def _pieces(tables: OpTables, asked: Asked) -> Iterator[Piece]:
+    """Tables of an operator over all figures, zero in those that they say nothing about."""
+    figures, costs = asked.figures, asked.costs
+    timed = [f for f in figures if f not in BYTES_FIGURES]
+    if costs is not None:
+        for positions, table in tables.over(_runs, lambda ops: costs(ops, timed), timed):
+            yield positions, _columns(figures, dict(zip(timed, np.moveaxis(table, -1, 0), strict=True)))
+    if tables.op.weights and len(timed) < len(figures):
+        for positions, found in _bytes(tables, asked.device):
+            yield positions, _columns(figures, found)
 
 
 def _runs(variable: Variable) -> bool:
@@ -55,11 +103,9 @@ def _runs(variable: Variable) -> bool:
     return variable.method != "weight-sharing"
 
 
-def _term(figures: Sequence[str], names: Sequence[str], found: Tables) -> Term:
-    """A table of some of the figures as a term of all of them, zero in the others."""
-    variables, table = found
-    columns = [table[..., names.index(f)] if f in names else np.zeros(table.shape[:-1]) for f in figures]
-    return Term(tuple(variables), np.stack(columns, axis=-1))
+def _columns(figures: Sequence[str], known: Mapping[str, Array]) -> Array:
+    zeros = np.zeros_like(next(iter(known.values())))
+    return np.stack([known.get(f, zeros) for f in figures], axis=-1)
 
 
 def _constant(context: Context, workload: Workload, figures: Sequence[str]) -> Array:
@@ -71,57 +117,28 @@ def _constant(context: Context, workload: Workload, figures: Sequence[str]) -> A
     return np.array([max(0.0, fixed.get(f, 0.0)) for f in figures])
 
 
-class _Tables:
-    """What one operator costs over every combination of the choices that touch it."""
-
-    def __init__(self, context: Context, variables: Sequence[Variable], op: Op) -> None:
-        self.context, self.variables, self.op = context, variables, op
-        sites = {op.site, *(d.site for d in op.dims)}
-        self.touching = [i for i, v in enumerate(variables) if v.site in sites]
-
-    def over(
-        self,
-        which: Callable[[Variable], bool],
-        ask: Callable[[Sequence[Op]], Mapping[str, float]],
-        names: Sequence[str],
-    ) -> Tables:
-        """Asks about the operators that each combination of the chosen variables makes of this one."""
-        touching = [i for i in self.touching if which(self.variables[i])]
-        table = np.zeros([*(len(self.variables[i].values) for i in touching), len(names)])
-        for combination in product(*(range(n) for n in table.shape[:-1])):
-            values = ask(self._made(touching, combination))
-            table[combination] = [values[name] for name in names]
-        return touching, table
-
-    def _made(self, touching: Sequence[int], combination: Sequence[int]) -> tuple[Op, ...]:
-        ops: tuple[Op, ...] = (self.op,)
-        for name, method in self.context.methods.items():
-            choices: dict[str, Value] = {}
-            for i, k in zip(touching, combination, strict=True):
-                if k and self.variables[i].method == name:
-                    choices[self.variables[i].site] = self.variables[i].values[k]
-            if choices:
-                ops = tuple(made for o in ops for made in method.rewrite(o, choices))
-        return ops
-
-    def bytes(self, names: Sequence[str]) -> Tables:
-        """Bytes of the weights: elements by shape, times bits by form, so that the two needn't be gone through
-        together."""
-        shapes, elements = self.over(lambda v: v.method in SHAPES, _elements, ("weights", "layers", "rest"))
-        forms, widths = self.over(lambda v: v.method not in SHAPES, self._widths, ("stored", "centres", "held"))
-        weights, layers, rest = (elements[..., i].reshape(*elements.shape[:-1], *[1] * len(forms)) for i in range(3))
-        stored, centres, held = (widths[..., i] for i in range(3))
-        tables = {
+def _bytes(tables: OpTables, device: Device) -> Iterator[tuple[tuple[int, ...], dict[str, Array]]]:
+    """Bytes of the weights: elements by shape, times bits by form, so that the two needn't be gone through together."""
+    forms = [i for i, v in enumerate(tables.variables) if v.method not in SHAPES]
+    ((_, widths),) = tables.over(
+        lambda v: v.method not in SHAPES, lambda ops: _widths(ops, device), ("stored", "centres", "held")
+    )
+    stored, centres, held = np.moveaxis(widths, -1, 0)
+    most = STORED // stored.size
+    for shapes, elements in tables.over(lambda v: v.method in SHAPES, _elements, ("weights", "layers", "rest"), most):
+        weights, layers, rest = np.moveaxis(elements.reshape(*elements.shape[:-1], *[1] * len(forms), -1), -1, 0)
+        found = {
             "file_bytes": weights * stored / 8 + layers * centres * 4 + rest,
             "peak_bytes": weights * held / 8 + rest,
         }
-        return [*shapes, *forms], np.stack([tables[name] for name in names], axis=-1)
+        yield (*shapes, *forms), found
 
-    def _widths(self, ops: Sequence[Op]) -> Mapping[str, float]:
-        """Bits per weight on disk and in memory, and entries of its codebook."""
-        op, shared = ops[0], ops[0].stored_bits
-        held = 8 * weight_bytes(op, self.context.device) / max(1, sum(w.elements for w in op.weights))
-        return {"stored": shared or op.weights[0].bits, "centres": 2**shared if shared else 0.0, "held": held}
+
+def _widths(ops: Sequence[Op], device: Device) -> Mapping[str, float]:
+    """Bits per weight on disk and in memory, and entries of its codebook."""
+    op, shared = ops[0], ops[0].stored_bits
+    held = 8 * weight_bytes(op, device) / max(1, sum(w.elements for w in op.weights))
+    return {"stored": shared or op.weights[0].bits, "centres": 2**shared if shared else 0.0, "held": held}
 
 
 def _elements(ops: Sequence[Op]) -> Mapping[str, float]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from search.columns import Goal, blocks
+from search.columns import Goal
 from search.problem import Point, SearchError
-from search.program import PlanTimeout, Program, Solution
+from search.program import PlanTimeout
+from search.stepwise import minimise
 from search.terms import Array, CostTerms
 
 __all__ = ["BadLosses", "Guide", "Infeasible", "Plan", "PlanTimeout", "best", "front", "least_achievable", "solve"]
@@ -19,8 +20,6 @@ __all__ = ["BadLosses", "Guide", "Infeasible", "Plan", "PlanTimeout", "best", "f
 GAP = 1e-2
 """Relative gap at which a plan counts as best: far below what sensitivities can tell apart."""
 TIME_LIMIT_S = 60.0
-_EXACT = 1e-9
-"""Relative excess over a limit that is only the rounding of a sum in another order."""
 
 
 class BadLosses(SearchError):
@@ -76,8 +75,9 @@ def solve(
 ) -> Plan | Infeasible:
     """The plan under `limits` (upper bounds by metric of `terms`), or what the least achievable values are.
 
-    The answer is proven within the relative `gap`. It is the same on every run, unless the time limit ends the search
-    for it early (the plan's own `gap` then says how far it may be off). Raises PlanTimeout, BadLosses, BadTerms.
+    The answer is proven within the relative `gap`, but for very large tables, which are gone through in steps: the
+    plan's own `gap` then says how far it may be off. It is the same on every run, unless the time limit ends the search
+    for it early. Raises PlanTimeout, BadLosses, BadTerms.
     """
     plan = best(terms, losses, limits, gap, time_limit_s)
     if plan is not None:
@@ -96,7 +96,7 @@ def best(
 ) -> Plan | None:
     """As `solve`, but None where no recipe keeps the limits, without the work of finding out what would."""
     _check_losses(terms, losses)
-    found = _minimise(terms, Goal(limits, losses=losses), len(losses), gap, time_limit_s)
+    found = minimise(terms, Goal(limits, losses=losses), len(losses), gap, time_limit_s)
     if found is None:
         return None
     point, bound = found
@@ -109,7 +109,7 @@ def least_achievable(
 ) -> float:
     """The least value of `metric` that any recipe has, of those that keep `limits`; infinite where none does."""
     variables = max(terms.sizes, default=-1) + 1
-    found = _minimise(terms, Goal(limits or {}, metric=metric), variables, 0.0, time_limit_s)
+    found = minimise(terms, Goal(limits or {}, metric=metric), variables, 0.0, time_limit_s)
     return math.inf if found is None else terms.costs_of(found[0])[metric]
 
 
@@ -126,41 +126,6 @@ def front(
     ceilings = (min(fraction * untouched, given.get(metric, math.inf)) for fraction in fractions)
     plans = (best(terms, losses, given | {metric: ceiling}) for ceiling in ceilings)
     return [plan for plan in plans if plan is not None]
-
-
-def _minimise(
-    terms: CostTerms, goal: Goal, variables: int, gap: float, time_limit_s: float
-) -> tuple[Point, float] | None:
-    """The best point and its bound. HiGHS keeps rows to a millionth; a limit overstepped by that is drawn in."""
-    limits = dict(goal.limits)
-    for _ in range(4):
-        found = _solution(terms, replace(goal, limits=limits), gap, time_limit_s)
-        if found is None:
-            return None
-        point = tuple(found.choice.get(v, 0) for v in range(variables))
-        costs = terms.costs_of(point)
-        excess = {m: costs[m] - limit for m, limit in goal.limits.items() if costs[m] > limit + _EXACT * abs(limit)}
-        if not excess:
-            return point, found.bound
-        limits |= {m: limits[m] - 2 * over for m, over in excess.items()}
-    return None
-
-
-def _solution(terms: CostTerms, goal: Goal, gap: float, time_limit_s: float) -> Solution | None:
-    constant = dict(zip(terms.metrics, terms.constant.tolist(), strict=True))
-    kind = {m: terms.reductions[terms.column(m)] for m in (*goal.limits, *filter(None, [goal.metric]))}
-    room = {m: limit - constant[m] for m, limit in goal.limits.items()}
-    sizes = terms.sizes if goal.losses is None else dict(enumerate(map(len, goal.losses)))
-    found = blocks(terms, goal, sizes)
-    if any(kind[m] == "max" and room[m] < 0 for m in room) or any(not len(block.choices) for block in found):
-        return None
-    if not found:
-        return Solution({}, 0.0) if all(left >= 0 for left in room.values()) else None
-    users = sorted({block.variables[i] for block in found for i in block.shared})
-    shared = {v: np.zeros(sizes[v]) if goal.losses is None else goal.losses[v] for v in users}
-    rows = np.array([left for m, left in room.items() if kind[m] == "sum"])
-    floor = constant[goal.metric] if goal.losses is None and kind[goal.metric] == "max" else None
-    return Program(found, shared, rows, floor).solve(gap, time_limit_s)
 
 
 def _check_losses(terms: CostTerms, losses: Sequence[Array]) -> None:

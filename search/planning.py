@@ -13,8 +13,8 @@ import numpy as np
 
 from hwmodels.lookup import LookupModel
 from hwmodels.workload import Op, Workload
-from methods.graph.export import export
 from methods.graph.lower import lower
+from methods.graph.onnx_out.export import export
 from search.candidates import Effort, compress
 from search.context import Context
 from search.evaluate import KNOWN

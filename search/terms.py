@@ -93,26 +93,34 @@ class CostTerms:
         return dict(zip(self.metrics, self.costs([tuple(point)])[0].tolist(), strict=True))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; tables as base64 of little-endian float64, so that they come back bit by bit."""
-        terms = [{"variables": t.variables, "sizes": t.sizes, "values": _pack(t.values)} for t in self.terms]
-        constant = _pack(self.constant)
-        return {"metrics": self.metrics, "reductions": self.reductions, "constant": constant, "terms": terms}
+        """Plain JSON; tables as base64 of little-endian float64, so that they come back bit by bit, each once."""
+        tables: dict[str, int] = {}
+        terms = []
+        for term in self.terms:
+            table = tables.setdefault(_pack(term.values), len(tables))
+            terms.append({"variables": term.variables, "sizes": term.sizes, "table": table})
+        document = {"metrics": self.metrics, "reductions": self.reductions, "constant": _pack(self.constant)}
+        return document | {"terms": terms, "tables": list(tables)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CostTerms:
         metrics = tuple(data["metrics"])
-        terms = (Term(tuple(t["variables"]), _unpack(t["values"], *t["sizes"], len(metrics))) for t in data["terms"])
+        tables = [_unpack(text, -1, len(metrics)) for text in data["tables"]]
+        terms = (Term(tuple(t["variables"]), tables[t["table"]].reshape(*t["sizes"], -1)) for t in data["terms"])
         return cls(metrics, _unpack(data["constant"], len(metrics)), tuple(terms), tuple(data["reductions"]))
 
     @cached_property
     def _tables(self) -> list[tuple[list[tuple[int, int]], Array, Array]]:
-        """Per term: (variable, stride) pairs, and the flattened table of the sums and of the maxima."""
-        tables = []
+        """Per term: (variable, stride) pairs, and the flattened table of the sums and of the maxima; the layers of a
+        transformer share theirs."""
+        tables, flat = [], dict[Any, tuple[Array, Array]]()
         for term in self.terms:
             strides = np.cumprod((1, *term.sizes[:0:-1]))[::-1].tolist()
-            flat = term.values.reshape(-1, len(self.metrics))
-            pairs = list(zip(term.variables, strides, strict=True))
-            tables.append((pairs, flat[:, ~self._largest].copy(), flat[:, self._largest].copy()))
+            place = term.values.ctypes.data, term.values.shape, term.values.strides
+            if place not in flat:
+                rows = term.values.reshape(-1, len(self.metrics))
+                flat[place] = rows[:, ~self._largest].copy(), rows[:, self._largest].copy()
+            tables.append((list(zip(term.variables, strides, strict=True)), *flat[place]))
         return tables
 
     def _cost_block(self, columns: NDArray[np.intp], out: Array) -> None:
@@ -179,7 +187,7 @@ def _check_sizes(terms: Sequence[Term]) -> None:
 
 
 def _float(values: ArrayLike) -> Array:
-    array = np.array(values, dtype=np.float64, order="C")
+    array = np.asarray(values, dtype=np.float64, order="C")
     if not np.isfinite(array).all():
         raise BadTerms("a cost term holds a number that is not finite")
     return array

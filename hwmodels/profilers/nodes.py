@@ -42,7 +42,7 @@ def _optimised(program: bytes, batch: int, threads: int) -> Any:
     with tempfile.TemporaryDirectory(prefix="fitwright-") as folder:
         path = Path(folder) / "optimised.onnx"
         open_session(program, batch, threads, optimise=True, save_to=str(path))
-        return onnx.load_model(str(path))
+        return onnx.load_model(str(path), load_external_data=False)
 
 
 def _refuse_control_flow(optimised: Any) -> None:

@@ -26,3 +26,8 @@ def test_unfused_nodes_count_for_themselves() -> None:
 def test_a_layout_change_counts_for_what_it_serves() -> None:
     """A second node for an activation is a reorder of it; one for no activation of ours stands alone."""
     assert attribute(["relu1", "relu1", "token_7", "relu2"], OPS) == [CONV1, CONV1, None, CONV2]
+
+
+def test_a_step_on_the_way_counts_for_what_it_leads_to() -> None:
+    """Steps claim no operator in front: what follows still finds its convolution."""
+    assert attribute(["add/product/3", "relu1", "relu2"], OPS) == [ADD, CONV1, CONV2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from methods.base import Method, MethodError
+from methods.block_removal import BlockRemoval
 from methods.channel_pruning import ChannelPruning
 from methods.low_rank import LowRank
 from methods.quantization import Quantization
@@ -18,6 +19,7 @@ class UnknownMethod(MethodError):
 METHODS: dict[str, Method] = {
     m.name: m
     for m in (
+        BlockRemoval(),
         ChannelPruning(),
         LowRank(),
         WeightSharing(),

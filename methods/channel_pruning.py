@@ -1,4 +1,6 @@
-"""Channel pruning: the least important channels of each coupled group are cut out, so that every runtime gets faster.
+"""Channel pruning: the least important units of each coupled group are cut out, so that every runtime gets faster.
+
+Units are channels, attention heads and their width, groups of convolutions, hidden units of recurrent layers.
 
 Reference: Li et al., "Pruning filters for efficient ConvNets", 2017, arXiv 1608.08710; groups of coupled layers as in
 Fang et al., "DepGraph: towards any structural pruning", 2023, arXiv 2301.12900.
@@ -6,6 +8,7 @@ Fang et al., "DepGraph: towards any structural pruning", 2023, arXiv 2301.12900.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -14,12 +17,13 @@ import torch
 from torch import Tensor
 
 from hwmodels.device import Device
-from hwmodels.workload import Dim, Op
+from hwmodels.workload import Op
 from methods.base import Data, MethodError, Space, Value
 from methods.choices import as_share, check_sites
-from methods.graph.edit import prune
+from methods.graph.coupling.trace import couple
+from methods.graph.coupling.verify import trusted
 from methods.graph.ir import Graph
-from methods.graph.trace import couple
+from methods.graph.surgery.edit import prune
 from methods.importance.catalogue import importance
 
 SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)
@@ -34,7 +38,8 @@ class ChannelPruning:
 
     Attributes:
         importance: what decides which units stay; a name of the importance catalogue.
-        multiple: widths are rounded down to a multiple of this (a device's `channel_multiple`), where one fits.
+        multiple: channels are rounded down to a multiple of this (a device's `channel_multiple`), where one fits;
+            heads and groups of a convolution are not, as what is counted in them is not the width of a product.
     """
 
     importance: str = "taylor"
@@ -43,13 +48,18 @@ class ChannelPruning:
 
     def space(self, graph: Graph, device: Device) -> Space:  # noqa: ARG002
         """Every coupled group of two units and more, with shares that really differ after rounding."""
-        return Space({site: self._shares(len(group)) for site, group in couple(graph).groups.items() if len(group) > 1})
+        groups = trusted(graph).groups
+        return Space({site: self.shares(site, len(group)) for site, group in groups.items() if len(group) > 1})
 
-    def _shares(self, units: int) -> tuple[Value, ...]:
+    def shares(self, site: str, units: int) -> tuple[Value, ...]:
+        """The shares of a group of `units` that leave different numbers of them: 1, 0.75 and 0.375 of three heads."""
         widths: dict[int, float] = {}
         for share in SHARES:
-            widths.setdefault(units_kept(units, share, self.multiple), share)
+            widths.setdefault(self._kept(site, units, share), share)
         return tuple(widths.values())
+
+    def _kept(self, site: str, units: int, share: float) -> int:
+        return units_kept(units, share, self.multiple if site.startswith("channels:") else 1)
 
     def apply(self, graph: Graph, choices: Mapping[str, Value], data: Data) -> Graph:
         """A graph with fewer channels. `data` is what the importance looks at.
@@ -59,7 +69,7 @@ class ChannelPruning:
         groups = couple(graph).groups
         check_sites(self.name, choices, groups)
         shares = {site: as_share(self.name, site, value) for site, value in choices.items()}
-        counts = {site: units_kept(len(groups[site]), share, self.multiple) for site, share in shares.items()}
+        counts = {site: self._kept(site, len(groups[site]), share) for site, share in shares.items()}
         wanted = {site: count for site, count in counts.items() if count < len(groups[site])}
         if not wanted:
             return graph.clone()
@@ -82,14 +92,11 @@ class ChannelPruning:
 
     def rewrite(self, op: Op, choices: Mapping[str, Value]) -> tuple[Op, ...]:
         """The operator with the widths that the choices leave it."""
-        kept = {d.site: self._widths(d, choices[d.site]) for d in op.dims if d.site in choices}
+        units = {site: n for d in op.dims for site, n in d.factors if site in choices}
+        kept = {site: (n, self._kept(site, n, as_share(self.name, site, choices[site]))) for site, n in units.items()}
         if not any(before != after for before, after in kept.values()):
             return (op,)
         return (_with_groups(op.with_widths(kept)),)
-
-    def _widths(self, dim: Dim, value: Value) -> tuple[int, int]:
-        share = as_share(self.name, dim.site, value)
-        return dim.units, units_kept(dim.units, share, self.multiple)
 
 
 def units_kept(units: int, share: float, multiple: int = 1) -> int:
@@ -107,11 +114,20 @@ def _best(scores: Tensor, count: int) -> list[int]:
 
 
 def _with_groups(op: Op) -> Op:
-    """A depthwise convolution has as many groups as channels."""
+    """The group count that the new shapes come to: that of a depthwise convolution falls with its channels, others
+    only where whole groups were cut."""
     attributes = dict(op.attributes)
     if attributes.get("groups", "1") == "1":
         return op
-    geometry = attributes.get("geometry", "").rsplit(" ", 1)[0]
-    groups = str(op.inputs[0].shape[1])
-    changed = attributes | {"groups": groups, "geometry": f"{geometry} {groups}"}
+    grouped = op.outputs[0] if attributes.get("transposed") == "1" else op.inputs[0]
+    groups = str(grouped.shape[1] // op.weights[0].shape[1])
+    changed = attributes | {"groups": groups}
+    if attributes.get("geometry"):
+        changed["geometry"] = _regrouped(attributes["geometry"], groups)
     return replace(op, attributes=tuple(changed.items()))
+
+
+def _regrouped(geometry: str, groups: str) -> str:
+    """A convolution's arguments (`[1, 1] [0, 0] [1, 1] 4`) with another group count, the fourth of them."""
+    arguments = re.split(r" (?![^\[]*\])", geometry)
+    return " ".join([*arguments[:3], groups, *arguments[4:]])

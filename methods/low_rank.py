@@ -20,12 +20,12 @@ from hwmodels.device import Device
 from hwmodels.workload import Op, TensorSpec, count_macs
 from methods.base import Data, MethodError, Space, Value
 from methods.choices import as_share, check_sites
-from methods.graph.forms import groups_of, is_plain, split_layer
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.observe import step_through
 from methods.graph.ops import kind_of
-from methods.graph.quantisers import value_of
 from methods.graph.rows import Places, places_shape, written
+from methods.graph.surgery.forms import groups_of, is_plain, split_layer
+from methods.graph.surgery.quantisers import value_of
 from methods.numerics.lowrank import factorise, factorise_for, rank_for, saves_weights
 
 SHARES = (0.5, 0.375, 0.25, 0.125)

@@ -20,10 +20,10 @@ from hwmodels.device import Device
 from hwmodels.workload import Op
 from methods.base import Data, MethodError, Space, Value
 from methods.choices import as_word, check_sites
-from methods.graph.forms import quantise_weight
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.ops import kind_of
-from methods.graph.quantisers import fold_norm, points, quantise_points, ranges, value_of
+from methods.graph.surgery.forms import quantise_weight
+from methods.graph.surgery.quantisers import fold_norm, points, quantise_points, ranges, value_of
 from methods.numerics.affine import ACTIVATION_RANGE, WEIGHT_RANGE, asymmetric, symmetric
 
 LAYERS = ("aten.conv1d.default", "aten.conv2d.default", "aten.linear.default")

@@ -17,8 +17,8 @@ from hwmodels.device import Device
 from hwmodels.workload import Op
 from methods.base import Data, MethodError, Space, Value
 from methods.choices import as_bits, check_sites
-from methods.graph.forms import is_plain, share_weight
 from methods.graph.ir import Graph, WeightUse
+from methods.graph.surgery.forms import is_plain, share_weight
 from methods.numerics.kmeans import cluster
 
 WIDTHS = (8, 6, 5, 4, 3, 2)

@@ -6,18 +6,20 @@ bits of the tensors beside them.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from math import log2, prod
 from typing import Any
 
+import numpy as np
 from torch import fx
 
 from hwmodels.workload import Dim, Op, TensorSpec, Workload
-from methods.graph.coupling import Coupling
+from methods.graph.coupling.groups import Coupling
+from methods.graph.coupling.verify import trusted
 from methods.graph.ir import Graph, value_shapes, weight_source
+from methods.graph.nodes import argument
 from methods.graph.ops import kind_of
-from methods.graph.trace import couple
+from methods.graph.surgery.blocks import blocks
 
 FREE = {"reshape", "flatten", "view", "unsqueeze", "squeeze", "unflatten", "dropout", "clone", "contiguous", "alias"}
 FREE |= {"detach", "to"}
@@ -31,12 +33,13 @@ KINDS = {
     "batch_norm": "norm",
     "move": "data",
 }
-KINDS |= {"pad": "data", "reduce": "pool", "lookup": "data", "create": "data"}
+KINDS |= {"pad": "data", "reduce": "pool", "lookup": "data", "create": "data", "other": "data"}
+KINDS |= {"einsum": "matmul", "glu": "elementwise"}
 
 
 def lower(graph: Graph, batch: int = 1, dims: bool = False) -> Workload:
     """The operators of `graph` at a batch size; `dims` also says which axes follow which channel sites."""
-    return _Lowering(graph, batch, couple(graph) if dims else None).run()
+    return _Lowering(graph, batch, trusted(graph) if dims else None).run()
 
 
 class _Lowering:
@@ -45,7 +48,8 @@ class _Lowering:
         self.shapes = value_shapes(graph, batch)
         self.alias: dict[fx.Node, fx.Node] = {}
         self.ops: dict[fx.Node, Op] = {}
-        self.tracker = _Dims(coupling) if coupling else None
+        self.tracker = _Dims(graph, coupling) if coupling else None
+        self.blocks = _blocks(graph) if coupling else {}
 
     def run(self) -> Workload:
         inputs, outputs = [], []
@@ -118,6 +122,7 @@ class _Lowering:
             site=site,
             attributes=_attributes(node, kind),
             stored_bits=stored,
+            blocks=self.blocks.get(node.name, ()),
         )
         return replace(op, dims=self.tracker.dims(node, reads, op, self._names(node))) if self.tracker else op
 
@@ -143,9 +148,11 @@ class _Lowering:
             return outputs[0].elements * weights[0].elements // weights[0].shape[0]
         if kind == "conv_transpose":
             return prod(shape) * weights[0].elements // weights[0].shape[0]
-        if kind == "matmul" and "attention" in str(node.target):
-            keys = self.shapes[node.all_input_nodes[1].name][0]
-            return 2 * prod(shape) * keys[-2]
+        if kind == "attention":
+            keys, values = (self.shapes[argument(node, name).name][0] for name in ("key", "value"))
+            return prod(shape[:-1]) * keys[-2] * (shape[-1] + values[-1])
+        if kind == "einsum":
+            return self._einsum_macs(node)
         if kind == "matmul":
             return outputs[0].elements * shape[-1]
         if kind == "recurrent":
@@ -153,39 +160,59 @@ class _Lowering:
             return steps * sum(w.elements for w in weights if len(w.shape) == 2)
         return 0
 
+    def _einsum_macs(self, node: fx.Node) -> int:
+        """One multiplication for every combination of the letters."""
+        terms = str(node.args[0]).replace(" ", "").split("->")[0].split(",")
+        sizes: dict[str, int] = {}
+        for letters, value in zip(terms, node.all_input_nodes, strict=True):
+            sizes |= dict(zip(letters, self.shapes[value.name][0]))
+        return prod(sizes.values())
+
 
 class _Dims:
     """Turns a coupling into the `dims` of operators."""
 
-    def __init__(self, coupling: Coupling) -> None:
+    def __init__(self, graph: Graph, coupling: Coupling) -> None:
         self.coupling = coupling
-        self.site = {root: site for site, group in coupling.groups.items() for root in group.roots}
-        self.slots: Counter[tuple[str, int, str]] = Counter()
-        for site, group in coupling.groups.items():
-            for slot in group.units[0]:
-                self.slots[(slot.parameter, slot.dim, site)] += 1
+        self.sites = list(coupling.groups)
+        self.site_of = np.full(coupling.units, -1)
+        for number, group in enumerate(coupling.groups.values()):
+            self.site_of[list(group.roots)] = number
+        self.parameter = {str(n.target): n.name for n in graph.nodes if n.op == "get_attr"}
 
     def dims(self, node: fx.Node, reads: list[fx.Node], op: Op, parameters: list[str]) -> tuple[Dim, ...]:
-        found = [d for i, a in enumerate(reads) for d in self._along(i, a.name, 0)]
-        for i in range(len(op.outputs)):
-            found += self._along(len(reads) + i, node.name, i)
-        weights = _weight_names(node) or parameters
-        for i, name in enumerate(weights[: len(op.weights)]):
-            for (parameter, dim, site), count in self.slots.items():
-                if parameter == name:
-                    found.append(Dim(len(reads) + len(op.outputs) + i, dim, site, count, self._units(site)))
-        return tuple(found)
+        values = [(a.name, 0) for a in reads] + [(node.name, i) for i in range(len(op.outputs))]
+        values += [(self.parameter[name], 0) for name in (_weight_names(node) or parameters)[: len(op.weights)]]
+        tensors = zip(values, op.inputs + op.outputs + op.weights, strict=False)
+        return tuple(d for i, ((name, output), spec) in enumerate(tensors) for d in self._along(i, spec, name, output))
 
-    def _along(self, tensor: int, name: str, output: int) -> list[Dim]:
-        vectors = self.coupling.vectors.get(name) or []
-        vector = vectors[output] if output < len(vectors) else None
-        if vector is None:
-            return []
-        counts = Counter(self.site[r] for r in vector.ids.tolist() if r in self.site)
-        return [Dim(tensor, vector.axis, s, n // self._units(s), self._units(s)) for s, n in counts.items()]
+    def _along(self, tensor: int, spec: TensorSpec, name: str, output: int) -> list[Dim]:
+        outputs = self.coupling.axes.get(name) or []
+        axes = outputs[output] if output < len(outputs) else {}
+        return [d for axis, units in axes.items() for d in self._axis(tensor, axis, spec.shape[axis], units.numpy())]
+
+    def _axis(self, tensor: int, axis: int, size: int, units: Any) -> list[Dim]:
+        """Entries that follow the same sites are one segment; an axis that holds the batch too is `size` long here."""
+        rows, counts = np.unique(np.sort(self.site_of[units], axis=1), axis=0, return_counts=True)
+        dims = []
+        for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+            sites = [(self.sites[s], self._units(self.sites[s])) for s in dict.fromkeys(row) if s >= 0]
+            if sites:
+                each = count * size // (len(units) * prod(found for _, found in sites))
+                dims.append(Dim(tensor, axis, sites[0][0], max(1, each), sites[0][1], tuple(sites[1:])))
+        return dims
 
     def _units(self, site: str) -> int:
         return len(self.coupling.groups[site])
+
+
+def _blocks(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Node name -> the removable blocks that it goes with."""
+    found: dict[str, tuple[str, ...]] = {}
+    for site, block in blocks(graph).items():
+        for name in (*block.nodes, block.add):
+            found[name] = (*found.get(name, ()), site)
+    return found
 
 
 def _weight_names(node: fx.Node) -> list[str]:
@@ -226,6 +253,8 @@ def _read_bits(node: fx.Node) -> int:
 
 
 def _attributes(node: fx.Node, kind: str) -> tuple[tuple[str, str], ...]:
+    if kind == "einsum":
+        return (("op", "einsum.default"), ("equation", str(node.args[0])))
     if kind not in ("conv", "conv_transpose"):
         return (("op", str(node.target).removeprefix("aten.")),)
     values = [str(a) for a in node.args[3:]]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from torch import Tensor, fx
 
 from methods.base import Data
+from methods.graph.coupling.trace import couple
 from methods.graph.ir import Graph
 from methods.graph.ops import kind_of
-from methods.graph.trace import couple
 from methods.importance.slices import Slices
 
 

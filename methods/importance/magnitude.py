@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Data
+from methods.graph.coupling.trace import couple
 from methods.graph.ir import Graph
-from methods.graph.trace import couple
 from methods.importance.slices import Slices
 
 

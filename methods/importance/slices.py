@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
-from methods.graph.coupling import ChannelGroup
+from methods.graph.coupling.groups import ChannelGroup
 
 
 class Slices:
@@ -18,20 +18,13 @@ class Slices:
 
     def __init__(self, group: ChannelGroup, roles: Collection[str], only: Collection[str] | None = None) -> None:
         self.units = len(group)
-        found: dict[tuple[str, int], tuple[list[int], list[int]]] = {}
-        for unit, slots in enumerate(group.units):
-            for slot in slots:
-                if slot.role in roles and (only is None or slot.parameter in only):
-                    units, indices = found.setdefault((slot.parameter, slot.dim), ([], []))
-                    units.append(unit)
-                    indices.append(slot.index)
-        self.places = {key: (torch.tensor(units), torch.tensor(indices)) for key, (units, indices) in found.items()}
+        self.places = [p for p in group.places if p.role in roles and (only is None or p.parameter in only)]
 
     def sum(self, figure: Callable[[str], Tensor]) -> Tensor:
         """`[units]`: the sum of `figure(parameter)`, a tensor of the parameter's shape, over each unit's slices."""
         total = torch.zeros(self.units, dtype=torch.float64)
-        for (parameter, dim), (units, indices) in self.places.items():
-            total.index_add_(0, units, _along(figure(parameter).double(), dim)[indices])
+        for place in self.places:
+            total.index_add_(0, place.unit, _along(figure(place.parameter).double(), place.dim)[place.index])
         return total
 
 

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from methods.base import Data, MethodError
+from methods.graph.coupling.groups import ChannelGroup
+from methods.graph.coupling.trace import couple
 from methods.graph.ir import Graph
-from methods.graph.trace import couple
 from methods.importance.slices import Slices
 from methods.losses import answer_loss
 
@@ -35,7 +36,7 @@ class Taylor:
         """Channel site -> expected size of the change in loss, `[units]`."""
         if not len(data):
             raise MethodError("the Taylor importance needs samples; give it some, or use the importance 'magnitude'")
-        slices = {site: Slices(group, ("in",)) for site, group in couple(graph).groups.items()}
+        slices = {site: _readers(group) for site, group in couple(graph).groups.items()}
         total = {site: torch.zeros(s.units, dtype=torch.float64) for site, s in slices.items()}
         for products in self._products(graph, data.head(self.samples)):
             for site, readers in slices.items():
@@ -52,3 +53,9 @@ class Taylor:
             gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
             pairs = zip(parameters.items(), gradients, strict=True)
             yield {n: torch.zeros_like(w) if g is None else w.detach() * g for (n, w), g in pairs}
+
+
+def _readers(group: ChannelGroup) -> Slices:
+    """The weights that read a unit; where none does (queries and keys read each other), those that make it."""
+    readers = Slices(group, ("in",))
+    return readers if readers.places else Slices(group, ("out",))

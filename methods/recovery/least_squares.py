@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, fx
 
 from methods.base import Data
-from methods.graph.edit import kept_indices
-from methods.graph.forms import groups_of, is_plain
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.observe import step_through
 from methods.graph.ops import kind_of
-from methods.graph.quantisers import value_of
 from methods.graph.rows import Places, places_shape, read, written
+from methods.graph.surgery.edit import kept_indices
+from methods.graph.surgery.forms import groups_of, is_plain
+from methods.graph.surgery.quantisers import value_of
 
 LAYERS = ("aten.linear.default", "aten.conv2d.default")
 MOST_VALUES = 1 << 23

@@ -11,10 +11,10 @@ import torch
 
 from hwmodels.device import Device
 from methods.base import BadChoice, Data
-from methods.graph.capture import capture
 from methods.graph.file import packed_bytes
+from methods.graph.intake.capture import capture
 from methods.graph.lower import lower
-from tests.zoo import network
+from tests.zoo.catalogue import network
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-method.md"
 DEVICE = Device("toy", "toy", "analytical", "roofline", {"fp32": 1e9}, {}, ())

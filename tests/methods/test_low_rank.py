@@ -8,11 +8,11 @@ import torch
 from hwmodels.device import Device
 from hwmodels.workload import Op
 from methods.base import Data, MethodError
-from methods.graph.capture import capture
-from methods.graph.edit import BadEdit, difference
+from methods.graph.intake.capture import capture
 from methods.graph.lower import lower
+from methods.graph.surgery.edit import BadEdit, difference
 from methods.low_rank import LowRank
-from tests.zoo import network
+from tests.zoo.catalogue import network
 
 DEVICE = Device("toy", "toy", "analytical", "roofline", {"fp32": 1e9}, {}, ())
 

@@ -10,15 +10,15 @@ from torch import fx
 
 from hwmodels.device import Device
 from methods.base import Data, MethodError
-from methods.graph.capture import capture
-from methods.graph.edit import difference
-from methods.graph.export import check_export, export
+from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
+from methods.graph.onnx_out.export import check_export, export
 from methods.graph.ops import kind_of
-from methods.graph.quantisers import value_of
+from methods.graph.surgery.edit import difference
+from methods.graph.surgery.quantisers import value_of
 from methods.quantization import Quantization
 from methods.weight_sharing import WeightSharing
-from tests.zoo import network
+from tests.zoo.catalogue import network
 
 DEVICE = Device("toy", "toy", "analytical", "roofline", {"fp32": 1e9, "int8": 4e9}, {}, ())
 

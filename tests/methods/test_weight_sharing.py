@@ -7,11 +7,11 @@ import torch
 
 from hwmodels.device import Device
 from methods.base import Data, MethodError
-from methods.graph.capture import capture
-from methods.graph.edit import difference
 from methods.graph.file import from_bytes, packed_bytes, to_bytes
+from methods.graph.intake.capture import capture
+from methods.graph.surgery.edit import difference
 from methods.weight_sharing import WeightSharing
-from tests.zoo import network
+from tests.zoo.catalogue import network
 
 DEVICE = Device("toy", "toy", "analytical", "roofline", {"fp32": 1e9}, {}, ())
 NONE = Data((torch.zeros(0),))

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from methods.base import Data, MethodError
-from methods.graph.capture import capture
+from methods.graph.coupling.trace import couple
+from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
-from methods.graph.trace import couple
 from methods.importance.catalogue import IMPORTANCES, importance
 from methods.importance.taylor import Taylor
 from methods.losses import answer_loss
-from tests.zoo import network
+from tests.zoo.catalogue import network
 
 
 def captured(name: str) -> tuple[Graph, Data]:

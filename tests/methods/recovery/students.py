@@ -6,13 +6,13 @@ import torch
 
 from methods.base import Data
 from methods.channel_pruning import ChannelPruning
-from methods.graph.capture import capture
+from methods.graph.coupling.trace import couple
+from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
-from methods.graph.trace import couple
 from methods.losses import distillation_loss
 from methods.quantization import Quantization
 from methods.weight_sharing import WeightSharing
-from tests.zoo import network
+from tests.zoo.catalogue import network
 
 
 def captured(name: str, samples: int = 96) -> tuple[Graph, Data]:

@@ -7,8 +7,8 @@ import torch
 
 from methods.base import Data, MethodError
 from methods.channel_pruning import ChannelPruning
-from methods.graph.edit import difference
 from methods.graph.file import to_bytes
+from methods.graph.surgery.edit import difference
 from methods.recovery.fine_tuning import FineTuning
 from tests.methods.recovery.students import captured, compressed, loss
 

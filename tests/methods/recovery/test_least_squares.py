@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from methods.channel_pruning import ChannelPruning
-from methods.graph.edit import difference, prune
+from methods.graph.coupling.trace import couple
 from methods.graph.observe import outputs
-from methods.graph.trace import couple
+from methods.graph.surgery.edit import difference, prune
 from methods.low_rank import LowRank
 from methods.recovery.least_squares import LeastSquares
 from tests.methods.recovery.students import captured

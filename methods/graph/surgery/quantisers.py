@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, fx
 
-from methods.graph.forms import quantise_operand, quantise_value, scale_weight, set_bias
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.norms import scale_and_shift
 from methods.graph.observe import observe
 from methods.graph.ops import NAMES, kind_of
+from methods.graph.surgery.forms import quantise_operand, quantise_value, scale_weight, set_bias
 
 Settings = tuple[float, int, int, int]
 """Scale, zero point, lowest and highest code."""

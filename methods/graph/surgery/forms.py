@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from methods.graph.edit import BadEdit
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.ops import TARGETS, kind_of
+from methods.graph.surgery.edit import BadEdit
 
 CODEBOOK = ".codebook"
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fitwright.face import compress
-    from methods.graph.capture import capture
+    from methods.graph.intake.capture import capture
     from methods.graph.module import load
     from service.client import Client
 
 __all__ = ["Client", "capture", "compress", "load"]
 
 _HOMES = {
-    "capture": "methods.graph.capture",
+    "capture": "methods.graph.intake.capture",
     "compress": "fitwright.face",
     "load": "methods.graph.module",
     "Client": "service.client",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from methods.graph.capture import capture
 from methods.graph.file import write
+from methods.graph.intake.capture import Example, capture
 from methods.graph.ir import Graph
 from methods.graph.module import GraphModule, load
 from search.context import open_context
@@ -35,7 +35,7 @@ class Compressed:
 
 def compress(
     model: nn.Module | Graph | Path | str,
-    example: Tensor | tuple[Tensor, ...] | None = None,
+    example: Example | None = None,
     *,
     data: Path | str,
     device: str,
@@ -48,7 +48,7 @@ def compress(
     """Searches for the most accurate version of `model` that keeps the limits on a device, in this process.
 
     Args:
-        model: a module (with `example`, one tensor per input, `[batch, ...]`), a Graph, or a model file.
+        model: a module (with `example`: what it is called with, see `capture`), a Graph, or a model file.
         data: a built-in name, an .npz, or a folder of images per class. device: an id of `fitwright devices`.
         limits: such as `{"latency": "0.5x", "size": "200kB"}`. out: folder for the bundle.
         more: further fields of a search request (`strategy`, `methods`, `recovery_epochs`).
@@ -61,7 +61,7 @@ def compress(
     return Compressed(run_search(context, out), out)
 
 
-def _model_file(model: nn.Module | Graph | Path | str, example: Tensor | tuple[Tensor, ...] | None, out: Path) -> Path:
+def _model_file(model: nn.Module | Graph | Path | str, example: Example | None, out: Path) -> Path:
     if isinstance(model, Path | str):
         return Path(model)
     if isinstance(model, nn.Module):

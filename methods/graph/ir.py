@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx._lazy_graph_module import _LazyGraphModule
 
-from methods.graph.coupling import Coupling
+from methods.graph.coupling.groups import Coupling
 from methods.graph.ops import NAMES, kind_of
 
 
@@ -195,11 +195,14 @@ class Graph:
         self.module.recompile()
 
     def check(self) -> None:
-        """Runs the graph at two batch sizes. Raises InvalidGraph with the reason if it can't."""
+        """Runs the graph at two batch sizes. Raises InvalidGraph with the reason if it can't, or takes too much."""
+        from methods.graph.limits import check_sizes  # it is written in terms of this module
+
         for node in self.module.graph.nodes:
             if node.op == "call_function" and node.target not in NAMES:
                 raise InvalidGraph(f"operator {node.target} (node {node.name}) is not one that a graph may hold")
         self.module.graph.lint()
+        check_sizes(self)
         shapes = []
         for batch in (1, 3):
             try:
@@ -215,18 +218,23 @@ class Graph:
 
 
 def _switch(node: fx.Node, training: bool, rates: dict[str, float]) -> None:
-    """Sets `training`, `train` and `dropout_p` of one node."""
+    """Sets `training`, `train`, `use_input_stats` and `dropout_p` of one node; a normalisation that keeps no statistics
+    always uses those of the batch."""
     for position, argument in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
-        if argument.name in ("training", "train"):
-            value: bool | float = training
-        elif argument.name == "dropout_p" and (node.name in rates or position < len(node.args)):
-            rates.setdefault(node.name, float(node.args[position]))  # type: ignore[arg-type]
+        by_position = position < len(node.args)
+        if not by_position and argument.name not in node.kwargs:
+            continue
+        given: Any = node.args[position] if by_position else node.kwargs[argument.name]
+        if argument.name in ("training", "train", "use_input_stats"):
+            value: bool | float = training or (kind_of(node.target) in ("batch_norm", "norm") and node.args[3] is None)
+        elif argument.name == "dropout_p":
+            rates.setdefault(node.name, float(given))
             value = rates[node.name] if training else 0.0
         else:
             continue
-        if position < len(node.args):
+        if by_position:
             node.update_arg(position, value)
-        elif argument.name in node.kwargs:
+        else:
             node.update_kwarg(argument.name, value)
 
 

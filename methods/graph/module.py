@@ -20,9 +20,16 @@ class GraphModule(nn.Module):
         self._graph = graph
         self.eval()
 
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Runs the network on one tensor per input, `[batch, ...]`."""
-        outputs = self._graph(*inputs)
+    def forward(self, *inputs: Tensor, **named: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Runs the network on one tensor per input, `[batch, ...]`, in order or by the names of `graph().inputs`.
+
+        Raises TypeError, with the names, where an input is missing or not one of the network's.
+        """
+        names = [s.name for s in self._graph.inputs]
+        given = dict(zip(names, inputs)) | named
+        if len(inputs) + len(named) != len(names) or set(given) != set(names):
+            raise TypeError(f"the network takes {', '.join(names)}, one tensor each")
+        outputs = self._graph(*(given[name] for name in names))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def train(self, mode: bool = True) -> Self:

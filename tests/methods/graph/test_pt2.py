@@ -12,7 +12,7 @@ import torch
 
 from methods.graph.ir import GraphError
 from methods.graph.load import load_graph
-from tests.zoo import EXAMPLES, network
+from tests.zoo.catalogue import EXAMPLES, network
 
 
 def exported(name: str, path: Path, dynamic: bool = True) -> torch.nn.Module:

@@ -8,12 +8,14 @@ import os
 import platform
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
@@ -148,15 +150,27 @@ def read_samples(folder: Path) -> Data:
     try:
         with np.load(folder / "report.npz", allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise BadBundle(f"{folder} is not a whole bundle: report.npz is missing or damaged") from error
     labels = arrays.pop("y", None)
     inputs = tuple(torch.from_numpy(arrays[f"x{i}"]) for i in range(len(arrays)))
     return Data(inputs, None if labels is None else torch.from_numpy(labels))
 
 
+def _refuse_external(program: bytes) -> None:
+    """An ONNX file may name other files for its weights; ours never does."""
+    try:
+        tensors = onnx.load_model_from_string(program).graph.initializer
+    except Exception as error:  # protobuf's own classes have no common base but this
+        raise BadBundle(f"model.onnx can't be loaded: {str(error)[:160]}") from error
+    outside = [t.name for t in tensors if t.data_location == onnx.TensorProto.EXTERNAL]
+    if outside:
+        raise BadBundle(f"model.onnx reads {outside[0][:60]} from another file, which a bundle's never does")
+
+
 def onnx_quality(program: bytes, graph: Graph, data: Data, teacher: Tensor) -> dict[str, float]:
-    """Quality of an ONNX file, run by onnxruntime on the CPU."""
+    """Quality of an ONNX file, run by onnxruntime on the CPU. Raises BadBundle where it would read other files."""
+    _refuse_external(program)
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1

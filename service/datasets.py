@@ -11,17 +11,19 @@ from db.base import Json, clock
 from db.datasets import DatasetRow
 from db.ids import new_id
 from db.upsert import insert_new
-from search.data import BUILTIN, Dataset, load_dataset
+from search.data import BUILTIN, load_dataset
+from service.reading import data_facts, read_data, read_data_confined
 from service.workspace import Workspace
 
 SUFFIXES = (".npz", ".zip")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def add_dataset(workspace: Workspace, source: Path | str, name: str = "") -> str:
+def add_dataset(workspace: Workspace, source: Path | str, name: str = "", confined: bool = True) -> str:
     """Reads an .npz, a zip of images or a folder of images per class, and keeps it. Returns its id.
 
-    The name of a built-in set is returned as it is. The same content again is the same data set.
+    The name of a built-in set is returned as it is. The same content again is the same data set. `confined` reads a
+    file in a process with limits, as anything that came over the network must be.
 
     Raises:
         DataError: it can't be read; the message says why and what to do.
@@ -29,27 +31,17 @@ def add_dataset(workspace: Workspace, source: Path | str, name: str = "") -> str
     if isinstance(source, str) and source in BUILTIN:
         return source
     path = Path(source)
-    data = load_dataset(path)
-    if not path.is_dir():
-        return _keep(workspace, path, data, name or path.stem)
+    if path.is_file():
+        facts = read_data_confined(path) if confined else read_data(path)
+        return _keep(workspace, path, facts, name or path.stem)
+    facts = data_facts(load_dataset(path))
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "images.zip"
         _pack(path, packed)
-        return _keep(workspace, packed, data, name or path.name)
+        return _keep(workspace, packed, facts, name or path.name)
 
 
-def facts_of(data: Dataset) -> Json:
-    """What is shown of a data set."""
-    return {
-        "samples": len(data),
-        "test_samples": len(data.test) if data.test is not None else 0,
-        "shapes": [list(shape) for shape in data.sample_shapes],
-        "labelled": data.labels is not None,
-        "classes": list(data.classes),
-    }
-
-
-def _keep(workspace: Workspace, path: Path, data: Dataset, name: str) -> str:
+def _keep(workspace: Workspace, path: Path, facts: Json, name: str) -> str:
     suffix = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ""
     blob = workspace.blobs.put_file(path, suffix)
     with workspace.database.write() as session:
@@ -59,7 +51,7 @@ def _keep(workspace: Workspace, path: Path, data: Dataset, name: str) -> str:
             "sha256": blob.sha256,
             "suffix": suffix,
             "file_bytes": blob.file_bytes,
-            "facts": facts_of(data),
+            "facts": facts,
             "created_at": clock(session),
         }
         insert_new(session, DatasetRow, [row])

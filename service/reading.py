@@ -1,25 +1,31 @@
-"""Reads a model that anybody may have sent, in a process of its own: little memory, little time, nothing to steal."""
+"""Reads models and data that anybody may have sent, in a process of its own: little of anything, nothing to steal."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
-import resource
-import subprocess
-import sys
+import tempfile
+import threading
 from pathlib import Path
 
 from db.base import Json
 from methods.graph import file
 from methods.graph.ir import Graph, GraphError
 from methods.graph.load import load_graph
-from service.errors import is_told
+from search.data import DataError, Dataset, load_dataset
+from service import child
+from service.child import MODEL, REPLY
 
-READ_S = 120
+READ_S = 50.0
+"""Longest that one file is read, by the clock: whoever sent it has a verdict within a minute."""
 MEMORY_BYTES = 6 * 2**30
-KEPT = ("PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-"""All of the environment that the child is given: no passwords, no settings."""
+REPLY_BYTES = 1 << 18
+SPARE_BYTES = 256 << 20
+"""A model may be written this much larger than four times the file that it came in."""
+TOGETHER = threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2))
+"""As many are read at one time; the memory of the machine is what this is about."""
 
 log = logging.getLogger(__name__)
 
@@ -31,32 +37,34 @@ class UnreadableModel(GraphError):
 def read_model(path: Path, target: Path) -> Json:
     """Reads and checks a model, writes it to `target` as `.fwm`, returns its facts. Raises GraphError."""
     graph = load_graph(path)
-    graph.check()
+    try:
+        graph.check()
+    except GraphError as error:
+        raise UnreadableModel(f"{path.name}: {error}") from error
     file.write(graph, target)
     return facts_of(graph)
 
 
+def read_data(path: Path) -> Json:
+    """Reads and checks a data set; returns its facts. Raises DataError."""
+    return data_facts(load_dataset(path))
+
+
 def read_confined(path: Path, target: Path) -> Json:
-    """The same in a child process with limits on memory and time. Raises GraphError."""
-    command = [sys.executable, "-m", "service.reading", str(path), str(target)]
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {"OMP_NUM_THREADS": "1"}
-    try:
-        child = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=READ_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnreadableModel(f"{path.name} takes more than {READ_S} s to read and run once") from error
-    try:
-        reply: Json = json.loads(child.stdout)
-    except ValueError as error:
-        log.warning("reading %s ended with %d: %s", path.name, child.returncode, child.stderr.decode()[-2000:])
-        limits = f"{MEMORY_BYTES // 2**30} GiB and {READ_S} s"
-        raise UnreadableModel(
-            f"{path.name} can't be read and run once within {limits}; capture it again, or send a smaller one"
-        ) from error
-    if "error" in reply:
-        raise UnreadableModel(reply["error"])
-    return reply
+    """`read_model` in a child process with limits; `target` is there whole or not at all. Raises GraphError."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="reading-") as scratch:
+        facts = _confined("model", path, Path(scratch), UnreadableModel)
+        written = Path(scratch) / MODEL
+        if written.is_symlink() or not written.is_file():
+            raise UnreadableModel(f"{path.name} can't be read")
+        os.replace(written, target)
+    return facts
+
+
+def read_data_confined(path: Path) -> Json:
+    """`read_data` in a child process with limits. Raises DataError."""
+    with tempfile.TemporaryDirectory(prefix="reading-") as scratch:
+        return _confined("data", path, Path(scratch), DataError)
 
 
 def facts_of(graph: Graph) -> Json:
@@ -65,31 +73,43 @@ def facts_of(graph: Graph) -> Json:
     return {"inputs": inputs, "parameters": graph.parameter_count}
 
 
-def _confine() -> None:
-    """Limits that this process can't lift again."""
-    for kind, limit in (
-        (resource.RLIMIT_DATA, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, READ_S),
-        (resource.RLIMIT_FSIZE, MEMORY_BYTES),
-        (resource.RLIMIT_NOFILE, 256),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(kind)[1]
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (limit, limit))
+def data_facts(data: Dataset) -> Json:
+    """What is shown of a data set."""
+    return {
+        "samples": len(data),
+        "test_samples": len(data.test) if data.test is not None else 0,
+        "shapes": [list(shape) for shape in data.sample_shapes],
+        "labelled": data.labels is not None,
+        "classes": list(data.classes),
+    }
 
 
-def main() -> None:
-    """`python -m service.reading MODEL TARGET`: the facts, or what is wrong, as JSON."""
-    _confine()
+def _confined(kind: str, path: Path, scratch: Path, refusal: type[Exception]) -> Json:
+    """Has the file read by `service.reader`; its facts. Raises `refusal` with the reason."""
+    scratch, path = scratch.resolve(), path.resolve()
+    job = {"kind": kind, "path": str(path), "scratch": str(scratch), "memory_bytes": MEMORY_BYTES}
+    job |= {"cpu_s": math.ceil(READ_S), "file_bytes": 4 * path.stat().st_size + SPARE_BYTES}
+    with TOGETHER:
+        ended = child.run("service.reader", [json.dumps(job)], scratch, READ_S)
+    if ended.late:
+        raise refusal(f"{path.name} takes more than {READ_S:g} s to read and check; send a smaller one")
+    reply = _reply(scratch / REPLY)
+    if reply is None:
+        log.warning("reading %s ended with %d: %s", path.name, ended.status, ended.output[-2000:])
+        limits = f"{MEMORY_BYTES // 2**30} GiB and {READ_S:g} s"
+        raise refusal(f"{path.name} can't be read within {limits}; make it again, or send a smaller one")
+    log.info("read %s, confined by %s", path.name, ", ".join(map(str, reply.get("confined", []))))
+    if not isinstance(reply.get("facts"), dict):
+        raise refusal(str(reply.get("error", f"{path.name} can't be read")))
+    return dict(reply["facts"])
+
+
+def _reply(path: Path) -> Json | None:
+    """What the child wrote, if it is a short JSON object in a file of its own."""
     try:
-        reply = read_model(Path(sys.argv[1]), Path(sys.argv[2]))
-    except Exception as error:
-        if not is_told(error):
-            raise
-        reply = {"error": str(error)}
-    print(json.dumps(reply))
-
-
-if __name__ == "__main__":
-    main()
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as stream:
+            reply = json.loads(stream.read(REPLY_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return reply if isinstance(reply, dict) else None

@@ -18,7 +18,7 @@ from methods.graph.ops import NAMES, TARGETS
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 PATH = re.compile(r"[A-Za-z0-9_]{1,200}(\.[A-Za-z0-9_]{1,200}){0,40}")
-LARGEST = 2**62
+LARGEST, MAX_NODES, MAX_INPUTS = 2**63, 20_000, 256
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
@@ -59,6 +59,8 @@ def from_json(rows: Any, tensors: set[str]) -> fx.Graph:
     """Builds the fx graph. Raises BadFile, naming the node, for anything that `to_json` would not have written."""
     if not isinstance(rows, list) or not rows:
         raise BadFile("the file holds no nodes")
+    if len(rows) > MAX_NODES:
+        raise BadFile(f"has {len(rows)} nodes; at most {MAX_NODES} are read")
     graph = fx.Graph()
     made: dict[str, fx.Node] = {}
     for position, row in enumerate(rows):
@@ -93,9 +95,7 @@ def _node(graph: fx.Graph, name: str, operation: str, target: str, arguments: An
         node = graph.output(tuple(args[0]))
     else:
         raise BadFile(f"node {name}: unknown operation {operation!r:.60}")
-    if node.name != name and operation != "output":
-        raise BadFile(f"node {name} clashes with a name that Python keeps for itself")
-    return node
+    return node  # under another name where Python keeps this one for itself, such as `input`
 
 
 class _Decoder:
@@ -117,10 +117,12 @@ class _Decoder:
             return [self.value(v, depth + 1) for v in item]
         if isinstance(item, str):
             return self._text(item)
-        if item is None or isinstance(item, bool | float):
+        if item is None or isinstance(item, bool) or (isinstance(item, float) and math.isfinite(item)):
             return item
-        if isinstance(item, int) and abs(item) <= LARGEST * 2:
+        if isinstance(item, int) and abs(item) <= LARGEST:
             return item
+        if isinstance(item, int | float):
+            raise BadFile(f"node {self.name}: an argument is a number that no tensor can hold")
         raise BadFile(f"node {self.name}: an argument of type {type(item).__name__} is not allowed")
 
     def _text(self, item: str) -> Any:

@@ -22,7 +22,7 @@ LIMIT_BYTES = 2 * 2**30
 """Largest data set that is read, in bytes once unpacked."""
 MEMBERS = 64
 HEADER = 4096
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, OSError, NotImplementedError, RuntimeError)
 """What zipfile and numpy raise for damaged, encrypted or unknown content."""
 KEY = re.compile(r"(x[0-9]*|y)(_train|_test|)")
 WANTED = "x and y, or x_train, y_train, x_test and y_test (x0, x1, ... for several inputs; y may be left out)"

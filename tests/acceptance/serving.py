@@ -18,8 +18,8 @@ import torch
 
 from examples.networks import digits_cnn
 from examples.train import train
-from methods.graph.capture import capture
 from methods.graph.file import write
+from methods.graph.intake.capture import capture
 from search.data import load_dataset
 from search.splits import split
 from service.client import Client
@@ -35,6 +35,8 @@ class Service:
 
     process: subprocess.Popen[str]
     client: Client
+    address: str
+    home: Path
 
     def workers(self) -> list[int]:
         """Process ids of the workers that it started."""
@@ -53,7 +55,7 @@ def service(home: Path, **settings: str) -> Iterator[Service]:
     try:
         address = wait_for(lambda: re.findall(r"http://127\.0\.0\.1:\d+", Path(log.name).read_text())[-1:], process)
         wait_for(lambda: _answers(address[0]), process)
-        yield Service(process, Client(address[0]))
+        yield Service(process, Client(address[0]), address[0], home)
     finally:
         process.terminate()
         process.wait(60)

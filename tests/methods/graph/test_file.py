@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from methods.graph import file
-from methods.graph.capture import capture
+from methods.graph.intake.capture import capture
 from methods.graph.ir import GraphError
 from methods.graph.load import load_graph
 from methods.graph.module import load
-from tests.zoo import EXAMPLES, network
+from tests.zoo.catalogue import EXAMPLES, network
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -10,16 +10,17 @@ from typing import Any
 from hwmodels.base import Cost, Figure, Source
 from methods.base import Method
 from methods.catalogue import METHODS, method
-from methods.graph.export import export
 from methods.graph.file import packed_bytes
 from methods.graph.ir import Graph
 from methods.graph.lower import lower
+from methods.graph.onnx_out.export import export
+from methods.graph.sites import surviving
 from methods.recovery.fine_tuning import FineTuning
 from methods.recovery.least_squares import LeastSquares
 from search.context import Context
 from search.problem import BadRecipe, Recipe, Step
 
-SHAPES = ("channel-pruning", "low-rank")
+SHAPES = ("channel-pruning", "low-rank", "block-removal")
 """Methods that change shapes; the others give the weights that are left another form."""
 
 TRIAL_EPOCHS, FINAL_EPOCHS = 1, 10
@@ -86,7 +87,8 @@ def _steps(recipe: Recipe, shapes: bool) -> list[Step]:
 
 def _apply(context: Context, graph: Graph, steps: Sequence[Step]) -> Graph:
     for step in steps:
-        graph = configured(step).apply(graph, step.choices, context.calibration)
+        choices = surviving(step.choices, graph, context.graph)
+        graph = configured(step).apply(graph, choices, context.calibration)
     return graph
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from hwmodels.base import METRICS, Source
 from hwmodels.memory import peak_activation_bytes
-from methods.graph.edit import difference
-from methods.graph.export import check_export, export
 from methods.graph.file import from_bytes, to_bytes
 from methods.graph.ir import Graph
 from methods.graph.lower import lower
+from methods.graph.onnx_out.export import check_export, export
+from methods.graph.surgery.edit import difference
 from search.bundle import onnx_quality, write_bundle, write_folder
 from search.candidates import Effort, compress, cost_of
 from search.context import Context, measure_pair

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwmodels.workload import Op
+from methods.graph.coupling.trace import couple
 from methods.graph.ir import Graph
 from methods.graph.lower import lower
-from methods.graph.trace import couple
 from search.candidates import cost_of
 from search.context import Context
 from search.guide import stored_bytes
 from search.problem import Recipe
+from search.summary import at_site
 
 
 def compare_layers(context: Context, graph: Graph, recipe: Recipe) -> list[dict[str, Any]]:
     """One row per operator with weights: MACs, stored bytes and latency before and after, and its choices."""
-    before = lower(context.graph, context.device.batch)
+    before = lower(context.graph, context.device.batch, dims=True)
     after = lower(graph, context.device.batch)
     was, now = _latencies(context, context.graph), _latencies(context, graph)
     made: dict[str, list[Op]] = {}
@@ -53,13 +54,13 @@ def _row(ops: list[Op], latencies: Mapping[str, float]) -> dict[str, float]:
 
 
 def _choices(graph: Graph, op: Op, recipe: Recipe) -> dict[str, Any]:
-    """The recipe's choices that touch a layer: its own weight, and the channels that it makes."""
-    weight = op.site.removeprefix("weight:") + ".weight"
+    """The recipe's choices that touch a layer: its own weight, the channels that it makes, the blocks that it is in."""
+    weights = {use.weight for use in graph.weight_uses() if use.site == op.site}
     groups = couple(graph).groups
-    makes = {s for s, g in groups.items() if any(x.parameter == weight and x.role == "out" for x in g.units[0])}
+    makes = {s for s, g in groups.items() if any(p.parameter in weights and p.role == "out" for p in g.places)}
     return {
-        step.method: value
+        at_site(step.method, site): value
         for step in recipe.steps
         for site, value in step.choices.items()
-        if site == op.site or site in makes
+        if site == op.site or site in makes or site in op.blocks
     }

@@ -7,10 +7,10 @@ from typing import Any
 
 from hwmodels.base import METRICS
 from hwmodels.roofline import Roofline
-from methods.graph.export import export
 from methods.graph.file import packed_bytes
 from methods.graph.ir import Graph
 from methods.graph.lower import lower
+from methods.graph.onnx_out.export import export
 from search.candidates import Effort, compress, cost_of
 from search.context import Context
 from search.evaluate import KNOWN
@@ -68,7 +68,7 @@ def described(
 def strongest(context: Context, variables: Sequence[Variable]) -> list[Graph]:
     """The network with the strongest choice of several methods at every site: nothing searched over is smaller."""
     available = {v.method for v in variables}
-    narrow = ("channel-pruning",) if "channel-pruning" in available else ()
+    narrow = tuple(name for name in ("block-removal", "channel-pruning") if name in available)
     graphs = []
     for combination in STRONGEST:
         if set(combination) <= available and (narrow or combination):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hwmodels.base import METRICS
-from methods.graph.edit import verify
+from methods.graph.coupling.verify import TOLERANCE, checked
 from search.candidates import Effort, compress, cost_of
 from search.context import Context
 from search.evaluate import KNOWN
@@ -19,8 +19,6 @@ from search.problem import Limit, Problem, Recipe, Step, Variable
 Document = dict[str, Any]
 Progress = Callable[[str, int, int], None]
 
-COUPLING_TOLERANCE = 1e-3
-"""Channel groups whose removal differs more than this from zeroing are left alone; rounding gives about 1e-6."""
 PROBES_PER_SITE = 3
 """Values measured per site and method; the rest is interpolated."""
 BROKEN_LOSS = 1e3
@@ -59,8 +57,8 @@ def prepare(
 
 def variables_of(context: Context) -> tuple[tuple[Variable, ...], list[Document]]:
     """Everything that may be chosen, and the channel groups left alone because their coupling did not check out."""
-    errors = verify(context.graph) if "channel-pruning" in context.methods else {}
-    wrong = {site: error for site, error in errors.items() if error > COUPLING_TOLERANCE}
+    errors = checked(context.graph) if "channel-pruning" in context.methods else {}
+    wrong = {site: error for site, error in errors.items() if not error <= TOLERANCE}
     found = []
     for name, method in context.methods.items():
         if name == "weight-sharing" and not _wants_size(context):

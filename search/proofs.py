@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hwmodels.catalogue import device as find_device
-from methods.graph.export import export
 from methods.graph.file import to_bytes
 from methods.graph.lower import lower
+from methods.graph.onnx_out.export import export
 from search.bundle import onnx_quality, read_graph, read_json, read_samples, sha256
 from search.candidates import Effort, compress
 from search.context import open_context

@@ -79,7 +79,10 @@ def layer_lines(outcome: Document) -> list[LayerLine]:
             _arrow(layer, "latency_s"),
             _arrow(layer, "weight_bytes"),
             _arrow(layer, "macs"),
-            ", ".join(f"{m}: {choice_words(m, c)}" for m, c in (layer.get("choices") or {}).items()) or NONE,
+            ", ".join(
+                f"{m.partition(' of ')[0]}: {choice_words(m, c)}" for m, c in (layer.get("choices") or {}).items()
+            )
+            or NONE,
         )
         for layer in outcome.get("layers") or []
     ]
@@ -89,21 +92,39 @@ def recipe_lines(recipe: Document | None) -> list[tuple[str, str, str]]:
     """Per choice, in order: the site without its kind (`conv1`), the method, and the choice in words."""
     steps = (recipe or {}).get("steps") or []
     return [
-        (str(site).partition(":")[2] or str(site), str(step["method"]), choice_words(step["method"], chosen))
+        (
+            str(site).partition(":")[2] or str(site),
+            str(step["method"]),
+            choice_words(at_site(step["method"], site), chosen),
+        )
         for step in steps
         for site, chosen in step["choices"].items()
     ]
 
 
 def choice_words(method: str, chosen: object) -> str:
-    """What a choice does: `keeps 50 % of the channels`, `int8`, `16 shared values (4 bits)`."""
+    """What a choice does: `keeps 50 % of the channels`, `int8`, `16 shared values (4 bits)`.
+
+    `method` may say of what: `channel-pruning of heads`.
+    """
+    method, _, units = method.partition(" of ")
     if isinstance(chosen, float | int) and method == "channel-pruning":
-        return f"keeps {chosen:.3g} of the channels" if chosen > 1 else f"keeps {100 * chosen:.4g} % of the channels"
+        kept = f"{chosen:.3g}" if chosen > 1 else f"{100 * chosen:.4g} %"
+        return f"keeps {kept} of the {units or 'channels'}"
     if isinstance(chosen, float | int) and method == "low-rank":
         return f"{100 * chosen:.4g} % of the full rank"
     if isinstance(chosen, float | int) and method == "weight-sharing":
         return f"{2 ** int(chosen)} shared values ({int(chosen)} bits)"
+    if method == "block-removal":
+        return "left out" if chosen == "remove" else "kept"
     return str(chosen)
+
+
+def at_site(method: str, site: str) -> str:
+    """The method, and what it counts at a site where that is not channels: a layer may lose heads, and channels of
+    each head."""
+    kind = str(site).partition(":")[0]
+    return f"{method} of {kind}" if kind in ("heads", "groups") else method
 
 
 def verdict(outcome: Document) -> str:

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from service.cli_bundle import check, replay
 from service.cli_capture import capture
-from service.cli_catalogue import devices, inspect, methods, strategies
+from service.cli_catalogue import devices, methods, strategies
 from service.cli_errors import INTERRUPTED, explain
+from service.cli_inspect import inspect
 from service.cli_repeat import batch, schedule
 from service.cli_search import search
 from service.cli_serve import serve, worker

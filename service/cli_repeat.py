@@ -18,7 +18,7 @@ Server = Annotated[
     str, typer.Option("--server", envvar="FITWRIGHT_SERVER", help="Address of the service (see fitwright serve).")
 ]
 ADDRESS = "http://127.0.0.1:8077"
-MODELS = typer.Option("--model", help="A .fwm or .pt2 file, or the id of an uploaded model. Repeatable.")
+MODELS = typer.Option("--model", help="A .fwm, .pt2 or .onnx file, or the id of an uploaded model. Repeatable.")
 DATA = typer.Option("--data", help="mnist, digits, an .npz, or the id of an uploaded data set. Repeatable.")
 BUDGETS = typer.Option("--budget", help="Limits with commas between: latency=0.5x,size=200kB. Repeatable.")
 DEVICES = typer.Option("--device", help="See fitwright devices. Repeatable.")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def search(
-    model: Annotated[Path, typer.Argument(help="A .fwm file (see fitwright capture), or a .pt2 of torch.export.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .fwm file (see fitwright capture), a .pt2 of torch.export or .onnx.")
+    ],
     data: Annotated[str, typer.Option("--data", help="mnist, digits, an .npz, or a folder of images per class.")],
     limits: Annotated[
         list[str],
@@ -80,7 +82,10 @@ def _submit(workspace: Workspace, model: Path, data: str, request: dict[str, Any
     from service.models import add_model
     from service.searches import create_search, find_unfinished, read_request
 
-    files = {"model": add_model(workspace, model, confined=False), "dataset": add_dataset(workspace, data)}
+    files = {
+        "model": add_model(workspace, model, confined=False),
+        "dataset": add_dataset(workspace, data, confined=False),
+    }
     wanted = read_request(files | request)
     with workspace.database.write() as session:
         earlier = find_unfinished(session, wanted)

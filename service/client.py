@@ -65,8 +65,12 @@ class Client:
         self._http.close()
 
     def upload_model(self, path: Path | str, name: str = "") -> str:
-        """Uploads a .fwm or .pt2 file; returns the model's id, the same for the same content."""
+        """Uploads a .fwm, .pt2 or .onnx file; returns the model's id, the same for the same content."""
         return self._upload("/v1/models", Path(path), name)
+
+    def inspect(self, model_id: str) -> Json:
+        """What a model offers to a search: `coverage`, `groups`, `blocks`, `frozen`, `weights`; slow at first."""
+        return self._json("GET", f"/v1/models/{model_id}/inspection")
 
     def upload_dataset(self, path: Path | str, name: str = "") -> str:
         """Uploads an .npz, or a zip with a folder of images per class; returns the data set's id."""

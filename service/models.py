@@ -15,7 +15,7 @@ from service.workspace import Workspace
 
 
 def add_model(workspace: Workspace, path: Path, name: str = "", confined: bool = True) -> str:
-    """Reads a `.fwm` or `.pt2` file and keeps it as `.fwm`; the same content again is the same model. Returns its id.
+    """Reads a `.fwm`, `.pt2` or `.onnx` file and keeps it as `.fwm`; equal content is the same model. Returns its id.
 
     `confined` reads it in a process with limits, as anything that came over the network must be.
 

@@ -34,6 +34,7 @@ class SearchCard:
 
     id: str
     title: str
+    model: str
     asked: str
     badge: Badge
     progress: Progress
@@ -74,6 +75,7 @@ def search_card(search: Document, now: float) -> SearchCard:
     return SearchCard(
         id=search["id"],
         title=title(search),
+        model=search["model"]["id"],
         asked=asked(search),
         badge=search_badge(search),
         progress=progress(search),

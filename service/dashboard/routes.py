@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Header, Request, Response
+from fastapi import APIRouter, Form, Header, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from plotly.offline import get_plotlyjs
 
+from db import models
 from db.base import NotFound
 from db.ids import is_id
 from search.report import packed_plotly
 from service.dashboard.forms import SearchForm, Sent, form_context, submit
 from service.dashboard.list_pages import batch_context, devices_context, home_context, schedules_context
+from service.dashboard.model_pages import model_context, models_context, upload
 from service.dashboard.render import HEADERS, page, static_files
 from service.dashboard.search_page import search_context
 from service.dependencies import Here, checked_id
@@ -92,6 +94,32 @@ def cancel_search(here: Here, search_id: str) -> Response:
     with here.database.write() as session:
         cancel(session, checked_id(search_id, "srh", "search"))
     return RedirectResponse(f"/searches/{search_id}", 303, HEADERS)
+
+
+@router.get("/models")
+def show_models(here: Here, before: str | None = None) -> Response:
+    """What is here, and a form for another one."""
+    known = before if before is not None and is_id(before, "mdl") else None
+    with here.database.read() as session:
+        return page("models.html", here="/models", **models_context(session, time.time(), known))
+
+
+@router.post("/models")
+def upload_model(here: Here, model_file: UploadFile | None = None) -> Response:
+    """Keeps a model and shows what it offers, or the form again with what was wrong."""
+    model_id, error = upload(here, model_file)
+    if model_id:
+        return RedirectResponse(f"/models/{model_id}", 303, HEADERS)
+    with here.database.read() as session:
+        return page("models.html", 422, here="/models", **models_context(session, time.time(), None, error))
+
+
+@router.get("/models/{model_id}")
+def show_model(here: Here, model_id: str) -> Response:
+    """What a model offers to a search."""
+    with here.database.read() as session:
+        row = models.get(session, checked_id(model_id, "mdl", "model"))
+    return page("model.html", here="/models", **model_context(here, row, time.time()))
 
 
 @router.get("/devices")

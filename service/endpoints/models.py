@@ -10,6 +10,7 @@ from db import models
 from db.base import Json
 from service.dependencies import Here, Paged, checked_id, listed
 from service.endpoints.uploads import label_of, on_disk
+from service.inspecting import inspection
 from service.models import add_model
 from service.schemas import Name
 from service.views import model_document
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 @router.post("", status_code=201)
 def upload_model(here: Here, response: Response, file: UploadFile, name: Annotated[Name, Form()] = "") -> Json:
-    """Upload a model: a `.fwm` file, or a `.pt2` of torch.export. Nothing in it is executed."""
+    """Upload a model: a `.fwm` file, a `.pt2` of torch.export, or an `.onnx` file. Nothing in it is executed."""
     with on_disk(file) as path:
         model_id = add_model(here, path, label_of(name, path))
     response.headers["Location"] = f"/v1/models/{model_id}"
@@ -39,3 +40,15 @@ def get_model(here: Here, model_id: str) -> Json:
     """Show one model."""
     with here.database.read() as session:
         return model_document(models.get(session, checked_id(model_id, "mdl", "model")))
+
+
+@router.get("/{model_id}/inspection")
+def inspect_model(here: Here, model_id: str) -> Json:
+    """Show what a model offers to a search: how much of it can be pruned, what goes together, what stays and why.
+
+    The first request looks into the model, which takes seconds; 409 says that it is still being done. `coverage` holds
+    shares of MACs and parameters; `groups` have units that can each be removed from all layers that make and read them.
+    """
+    with here.database.read() as session:
+        row = models.get(session, checked_id(model_id, "mdl", "model"))
+    return inspection(here, row)

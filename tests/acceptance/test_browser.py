@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from examples.networks import digits_cnn
 from examples.train import train
 from methods.graph import file
-from methods.graph.capture import capture
+from methods.graph.intake.capture import capture
 from search.data import load_dataset
 from search.splits import split
 from tests.needs import missing
@@ -122,6 +122,7 @@ def test_from_the_form_to_a_checked_bundle(page: Page, model: Path, tmp_path: Pa
     expect(page.get_by_role("link", name="Download the bundle")).to_be_visible(timeout=MINUTES_MS)
     expect(page.locator(".verdict")).to_contain_text("All limits are kept")
 
+    look_at_the_model(page)
     pick_a_point(page)
     shoot(page, "search")
     with page.expect_download() as started:
@@ -159,6 +160,14 @@ def pick_a_point(page: Page) -> None:
     expect(page.locator("#trials tr[aria-current='true'] a")).to_have_text(number[1])
 
 
+def look_at_the_model(page: Page) -> None:
+    """What the model offers is a link away from its search; the page fills itself in as soon as it is known."""
+    page.get_by_role("link", name="what the model offers").click()
+    expect(page.get_by_role("heading", name="Channels")).to_be_visible(timeout=MINUTES_MS)
+    expect(page.locator(".verdict")).to_contain_text("can be pruned")
+    page.go_back()
+
+
 def look_at_the_report(page: Page, report: Path) -> None:
     """The report draws its figures without a server or a network."""
     alone = page.context.browser.new_context(offline=True, viewport={"width": 1200, "height": 900})  # type: ignore[union-attr]
@@ -191,7 +200,7 @@ def test_pages_fit_a_narrow_screen(browser: Browser, service: str, scheme: str):
     """At 360 pixels no page is wider than the screen, in light or in dark."""
     context = browser.new_context(base_url=service, viewport={"width": 360, "height": 740}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
-    for address in ("/", "/searches/new", "/devices", "/schedules"):
+    for address in ("/", "/searches/new", "/models", "/devices", "/schedules"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
     shoot(page, f"narrow-{scheme}")

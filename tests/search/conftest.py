@@ -10,8 +10,8 @@ import torch
 
 from examples.networks import digits_cnn
 from examples.train import train
-from methods.graph.capture import capture
 from methods.graph.file import write
+from methods.graph.intake.capture import capture
 from search.context import Context, open_context
 from search.data import load_dataset
 from search.splits import split

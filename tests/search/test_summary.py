@@ -58,6 +58,16 @@ def test_choices_in_words():
     assert words == ["keeps 50 % of the channels", "16 shared values (4 bits)", "25 % of the full rank"]
 
 
+def test_heads_and_groups_are_not_called_channels():
+    """A recipe's line, and a layer's, say what is counted at the site."""
+    recipe = {"steps": [{"method": "channel-pruning", "choices": {"heads:q": 0.75, "channels:q": 0.5}}]}
+    words = [words for _, _, words in summary.recipe_lines(recipe)]
+    assert words == ["keeps 75 % of the heads", "keeps 50 % of the channels"]
+    layer = {"name": "q", "choices": {"channel-pruning of heads": 0.75, "channel-pruning": 0.5}}
+    chosen = summary.layer_lines({"layers": [layer]})[0].choices
+    assert chosen == "channel-pruning: keeps 75 % of the heads, channel-pruning: keeps 50 % of the channels"
+
+
 def test_axis_units_follow_the_largest_value():
     """Milliseconds for milliseconds; ratios keep the digits that matter."""
     assert scale("latency_s", [0.002, 0.0001]) == (1e-3, "ms")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
+from functools import lru_cache
 from typing import Any
 
-from db import artefacts, batches, searches
+from db import artefacts, batches, models, searches
 from db.base import Json, clock
 from db.ids import new_id
 from db.models import ModelRow
 from db.searches import SearchRow, SearchState
 from service.bundles import Kept, register
+from service.inspecting import kept_at
 from service.progress import enter, set_progress
 from service.records import new_trial, write_trial
 from service.schemas import SearchRequest
@@ -30,6 +33,22 @@ def add_model(workspace: Workspace, name: str = "lenet5") -> str:
         row = ModelRow(id=new_id("mdl"), name=name, facts=facts, **kept)
         session.add(row)
     return row.id
+
+
+@lru_cache(maxsize=1)
+def inspection() -> Json:
+    """What a small transformer offers."""
+    from methods.graph.intake.capture import capture
+    from search.inspect import describe
+    from tests.zoo.catalogue import network
+
+    return describe(capture(*network("transformer")))
+
+
+def set_inspected(workspace: Workspace, model: str, found: Json | None = None) -> None:
+    """A model that was looked into already."""
+    with workspace.database.read() as session:
+        kept_at(workspace, models.get(session, model)).write_text(json.dumps(found or inspection()))
 
 
 def add_search(workspace: Workspace, model: str, batch: str | None = None, **changes: Any) -> str:
@@ -68,6 +87,7 @@ def set_failed(workspace: Workspace, search_id: str, reason: str) -> None:
 def fill(workspace: Workspace) -> dict[str, str]:
     """One of each; returns their ids by kind."""
     model = add_model(workspace)
+    set_inspected(workspace, model)
     made = {kind: add_search(workspace, model) for kind in ("feasible", "infeasible", "failed", "running", "queued")}
     set_succeeded(workspace, made["feasible"])
     set_succeeded(workspace, made["infeasible"], documents.infeasible(), 0)

@@ -122,7 +122,7 @@ def tiny_fwm(folder: Path) -> Path:
     from torch import nn
 
     from methods.graph import file
-    from methods.graph.capture import capture
+    from methods.graph.intake.capture import capture
 
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))

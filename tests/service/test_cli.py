@@ -73,7 +73,7 @@ def test_catalogues_as_json(capsys: pytest.CaptureFixture[str]):
         found[command] = json.loads(capsys.readouterr().out)
     assert "cortex-m7-analytical" in [device["id"] for device in found["devices"]]
     names = [method["name"] for method in found["methods"]]
-    assert names == ["channel-pruning", "low-rank", "weight-sharing", "quantization"]
+    assert names == ["block-removal", "channel-pruning", "low-rank", "weight-sharing", "quantization"]
     assert "plan" in [strategy["name"] for strategy in found["strategies"]]
     assert all(entry["about"] for entry in (*found["methods"], *found["strategies"]))
 

@@ -13,11 +13,14 @@ from fastapi.testclient import TestClient
 
 from db import measurements
 from service.app import create_app
+from service.dashboard import model_pages
+from service.models import add_model
 from service.schemas import SearchRequest
 from service.settings import Settings, load_settings
 from service.workspace import Workspace
 from tests import documents
 from tests.service import gallery
+from tests.service.helpers import tiny_fwm
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -44,7 +47,8 @@ def made(workspace: Workspace) -> dict[str, str]:
 def pages(made: dict[str, str]) -> list[str]:
     """The address of every page."""
     searches = [f"/searches/{made[kind]}" for kind in ("feasible", "infeasible", "failed", "running", "queued")]
-    lists = ["/", "/searches/new", "/devices", "/schedules", f"/batches/{made['batch']}"]
+    lists = ["/", "/searches/new", "/models", "/devices", "/schedules", f"/batches/{made['batch']}"]
+    lists.append(f"/models/{made['model']}")
     return [*lists, *searches, f"/searches/{made['running']}?trial=3&x=file_bytes"]
 
 
@@ -148,11 +152,76 @@ def test_names_from_users_stay_text(client: TestClient, workspace: Workspace):
     outcome = documents.outcome(flags=[EVIL], reason=EVIL)
     outcome["layers"][0] |= {"name": EVIL, "choices": {EVIL: EVIL}}
     gallery.set_succeeded(workspace, ended, outcome)
-    for address in ("/", "/searches/new", f"/searches/{failed}", f"/searches/{ended}"):
+    found = gallery.inspection()
+    group = found["groups"][0] | {"site": EVIL, "made_by": [EVIL]}
+    frozen = [{"site": EVIL, "units": 1, "reason": EVIL}]
+    gallery.set_inspected(workspace, model, found | {"groups": [group], "frozen": frozen, "outputs": [EVIL]})
+    for address in ("/", "/searches/new", "/models", f"/models/{model}", f"/searches/{failed}", f"/searches/{ended}"):
         page = client.get(address).text
         assert "alert(1)" in page
         assert "<script>alert" not in page
         assert "<img" not in page
+
+
+def test_a_model_shows_what_it_offers(client: TestClient, made: dict[str, str]):
+    """Coverage, groups by kind with their layers, blocks, and what is frozen with the reason, without script."""
+    page = client.get(f"/models/{made['model']}").text
+    seen = text_of(page)
+    assert "Over 99 % of the parameters and 100 % of the MACs can be pruned." in seen
+    assert "heads:layer.self_attn.in_proj 2 " in seen
+    assert "made by layer.self_attn.in_proj read by layer.self_attn.out_proj" in seen
+    assert "block:layer.linear1" in seen
+    assert "it is an output of the network" in seen
+    assert page.count('class="track"') == 2 * 4
+    assert "Attention heads 1 group 34 % 55 %" in seen
+    assert "<script" not in page
+
+
+def test_models_are_linked(client: TestClient, made: dict[str, str]):
+    """From every page to the list, from a search to its model, and from there to the form with it chosen."""
+    assert 'href="/models"' in client.get("/").text
+    assert f'href="/models/{made["model"]}"' in client.get("/models").text
+    assert f'href="/models/{made["model"]}"' in client.get(f"/searches/{made['feasible']}").text
+    form = re.search(r'href="(/searches/new[^"]+)"', client.get(f"/models/{made['model']}").text)
+    assert form is not None
+    assert f'<option value="{made["model"]}" selected>' in client.get(form[1]).text
+
+
+def test_a_model_is_uploaded_on_its_page(client: TestClient, tmp_path: Path):
+    """It leads to what the model offers; a file that is none is refused at its field, as is none at all."""
+    with tiny_fwm(tmp_path).open("rb") as file:
+        sent = client.post("/models", files={"model_file": ("tiny.fwm", file)}, follow_redirects=False)
+    assert (sent.status_code, sent.headers["location"][:12]) == (303, "/models/mdl_")
+    assert ">tiny</a>" in client.get("/models").text
+    pickled = client.post("/models", files={"model_file": ("m.fwm", b"\x80\x04pickle")})
+    assert pickled.status_code == 422
+    assert 'aria-invalid="true" aria-describedby="error-model_file"' in pickled.text
+    assert "pickles run code and are never read" in text_of(pickled.text)
+    assert "choose a file" in text_of(client.post("/models", files={"x": ""}).text)
+
+
+def test_a_model_that_takes_long_shows_itself_meanwhile(
+    client: TestClient, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The page comes at once and looks again by itself, with script and without; then it has the tables."""
+    model = add_model(workspace, tiny_fwm(tmp_path), confined=False)
+    monkeypatch.setattr(model_pages, "WAIT_S", 0.0)
+    page = client.get(f"/models/{model}").text
+    assert "The model is being looked into" in text_of(page)
+    assert '<noscript><meta http-equiv="refresh"' in page
+    assert "data-refresh" in page
+    monkeypatch.setattr(model_pages, "WAIT_S", 60.0)
+    assert "channels:0" in client.get(f"/models/{model}").text
+
+
+def test_a_model_that_cannot_be_followed_says_why(
+    client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    """Its facts are still there."""
+    monkeypatch.setattr(model_pages, "WAIT_S", 60.0)
+    seen = text_of(client.get(f"/models/{gallery.add_model(workspace, 'odd')}").text)
+    assert "can't be looked into" in seen
+    assert "431,080" in seen
 
 
 def test_devices_say_where_their_figures_come_from(client: TestClient):
@@ -187,7 +256,8 @@ def test_forms_of_other_sites_are_refused(client: TestClient, made: dict[str, st
 
 
 @pytest.mark.parametrize(
-    "address", ["/searches/srh_nothing", "/batches/bat_x", "/searches/%3Cb%3E", "/static/nothing.js"]
+    "address",
+    ["/searches/srh_nothing", "/batches/bat_x", "/models/mdl_x", "/searches/%3Cb%3E", "/static/nothing.js"],
 )
 def test_what_is_not_there_is_a_page_too(client: TestClient, address: str):
     """404 with a way back, and nothing of the address as markup."""

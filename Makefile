@@ -4,10 +4,10 @@ BIN := .venv/bin
 export FITWRIGHT_HOME ?= .fitwright
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench serve clean
+.PHONY: help setup demo test check bench zoo zoo-real serve clean
 
 help: ## list the acts
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: .venv/ready ## virtual environment with pinned dependencies; leaves .venv/bin/fitwright
 
@@ -32,6 +32,13 @@ check: setup ## style, types and import contracts
 bench: setup ## figures, as ratios within one run, and the slow proofs
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m pytest -m slow -rs
+
+zoo: setup ## the coverage table: what holds for each architecture, with torch-pruning beside it
+	$(BIN)/python -m benchmarks zoo
+
+zoo-real: setup ## the same of real architectures: every torchvision classifier, timm families, transformers (an hour)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .real -r benchmarks/real-requirements.txt
+	$(BIN)/python -m benchmarks.real_models $(ZOO)
 
 serve: setup ## the service with its pages on http://127.0.0.1:8077
 	$(BIN)/fitwright serve

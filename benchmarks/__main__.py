@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-BENCHMARKS = ("planning", "overhead", "recipes_error", "table_error", "demo_stages")
+BENCHMARKS = ("planning", "overhead", "recipes_error", "table_error", "demo_stages", "zoo")
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ import torch
 from scipy.stats import kendalltau
 
 from examples.networks import lenet5, residual_digits
-from methods.graph.capture import capture
-from methods.graph.export import export
 from methods.graph.file import write
+from methods.graph.intake.capture import capture
+from methods.graph.onnx_out.export import export
 from search.candidates import Effort, compress, cost_of
 from search.context import Context, measure_pair, open_context
 from search.problem import Recipe, Step

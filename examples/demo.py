@@ -21,8 +21,8 @@ from rich.console import Console
 
 from examples.networks import digits_cnn
 from examples.train import train, trained_lenet5
-from methods.graph.capture import capture
 from methods.graph.file import write
+from methods.graph.intake.capture import capture
 from search.data import load_dataset
 from search.splits import split
 from service.cli_outcome import show_outcome

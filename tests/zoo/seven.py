@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -111,35 +109,3 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(torch.relu(self.hidden(self.lstm(x)[0][:, -1])))
-
-
-def image(batch: int = 1) -> Tensor:
-    """A small image, or a batch of them."""
-    size = 12 if batch < 0 else 8
-    return torch.randn(abs(batch), 1, size, size)
-
-
-EXAMPLES: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
-    "plain": (Plain, lambda: image(-1)),
-    "residual": (Residual, image),
-    "depthwise": (Depthwise, image),
-    "dense": (Dense, image),
-    "shuffle": (Shuffle, image),
-    "transformer": (Transformer, lambda: torch.randint(0, 50, (1, 7))),
-    "recurrent": (Recurrent, lambda: torch.randn(1, 5, 6)),
-}
-"""Name -> how to make the network and one input for it."""
-
-EXPORTABLE = [name for name in EXAMPLES if name != "recurrent"]
-
-
-def network(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
-    """A network of the zoo with seeded weights and batch statistics, and an input."""
-    torch.manual_seed(seed)
-    make, example = EXAMPLES[name]
-    model = make()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(std=0.3)
-            module.running_var.uniform_(0.5, 2.0)
-    return model, example()

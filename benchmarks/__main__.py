@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-BENCHMARKS = ("planning", "overhead", "recipes_error", "table_error", "demo_stages", "zoo")
+BENCHMARKS = ("planning", "overhead", "recipes_error", "table_error", "demo_stages", "capture_cost", "zoo")
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from hwmodels.onnx_runtime import ort
+from hwmodels.onnx_runtime import session
 from methods.base import Data
 from methods.graph.file import from_bytes, to_bytes
 from methods.graph.ir import Graph
@@ -171,15 +171,12 @@ def _refuse_external(program: bytes) -> None:
 def onnx_quality(program: bytes, graph: Graph, data: Data, teacher: Tensor) -> dict[str, float]:
     """Quality of an ONNX file, run by onnxruntime on the CPU. Raises BadBundle where it would read other files."""
     _refuse_external(program)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
     try:
-        session = ort.InferenceSession(program, options, providers=["CPUExecutionProvider"])
+        opened = session(program)
     except Exception as error:  # onnxruntime's own classes have no common base but this
         raise BadBundle(f"model.onnx can't be loaded: {str(error)[:160]}") from error
     parts = []
     for start in range(0, len(data), 250):
         feed = {s.name: x[start : start + 250].numpy() for s, x in zip(graph.inputs, data.inputs, strict=True)}
-        parts.append(torch.from_numpy(session.run(None, feed)[0]))
+        parts.append(torch.from_numpy(opened.run(None, feed)[0]))
     return score(torch.cat(parts), data, teacher)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from service.confine import ROOT
 
@@ -81,3 +84,16 @@ def _listen(child: subprocess.Popen[bytes], until: float) -> tuple[bytes, bool]:
     except subprocess.TimeoutExpired:
         return tail, True
     return tail, False
+
+
+def read_object(path: Path, most_bytes: int) -> dict[str, Any] | None:
+    """What a child wrote, if it is a JSON object of at most `most_bytes` in a plain file of its own."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return None
+            found = json.loads(stream.read(most_bytes))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

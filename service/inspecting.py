@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import stat
 import tempfile
 import threading
 import time
@@ -57,7 +56,7 @@ def inspection(workspace: Workspace, row: ModelRow, wait_s: float = WAIT_S) -> J
         Conflict: the model's file is gone.
     """
     kept = kept_at(workspace, row)
-    known = _read(kept)
+    known = child.read_object(kept, REPLY_BYTES)
     if known is not None:
         return known
     model = workspace.blobs.path(row.sha256, ".fwm")
@@ -108,7 +107,7 @@ def _confined(model: Path, scratch: Path) -> Json:
         ended = child.run("service.inspector", [json.dumps(job)], scratch, INSPECT_S)
     if ended.late:
         raise UnclearModel(f"the model takes more than {INSPECT_S:g} s to look into; `fitwright inspect` has no limit")
-    reply = _read(scratch / REPLY)
+    reply = child.read_object(scratch / REPLY, REPLY_BYTES)
     if reply is None:
         log.warning("inspecting %s ended with %d: %s", model.name, ended.status, ended.output[-2000:])
         limits = f"{MEMORY_BYTES // 2**30} GiB and {INSPECT_S:g} s"
@@ -131,16 +130,3 @@ def _keep(target: Path, found: Json) -> None:
                 os.unlink(name)
     except OSError as error:
         log.warning("%s could not be written: %s", target, error)
-
-
-def _read(path: Path) -> Json | None:
-    """A JSON object in a file of its own, if it is one."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return None
-            found = json.loads(stream.read(REPLY_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

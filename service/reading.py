@@ -93,7 +93,7 @@ def _confined(kind: str, path: Path, scratch: Path, refusal: type[Exception]) ->
         ended = child.run("service.reader", [json.dumps(job)], scratch, READ_S)
     if ended.late:
         raise refusal(f"{path.name} takes more than {READ_S:g} s to read and check; send a smaller one")
-    reply = _reply(scratch / REPLY)
+    reply = child.read_object(scratch / REPLY, REPLY_BYTES)
     if reply is None:
         log.warning("reading %s ended with %d: %s", path.name, ended.status, ended.output[-2000:])
         limits = f"{MEMORY_BYTES // 2**30} GiB and {READ_S:g} s"
@@ -102,14 +102,3 @@ def _confined(kind: str, path: Path, scratch: Path, refusal: type[Exception]) ->
     if not isinstance(reply.get("facts"), dict):
         raise refusal(str(reply.get("error", f"{path.name} can't be read")))
     return dict(reply["facts"])
-
-
-def _reply(path: Path) -> Json | None:
-    """What the child wrote, if it is a short JSON object in a file of its own."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as stream:
-            reply = json.loads(stream.read(REPLY_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return reply if isinstance(reply, dict) else None

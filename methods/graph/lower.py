@@ -17,7 +17,7 @@ from hwmodels.workload import Dim, Op, TensorSpec, Workload
 from methods.graph.coupling.groups import Coupling
 from methods.graph.coupling.verify import trusted
 from methods.graph.ir import Graph, value_shapes, weight_source
-from methods.graph.nodes import argument
+from methods.graph.nodes import argument, name_of
 from methods.graph.ops import kind_of
 from methods.graph.surgery.blocks import blocks
 
@@ -48,6 +48,7 @@ class _Lowering:
         self.shapes = value_shapes(graph, batch)
         self.alias: dict[fx.Node, fx.Node] = {}
         self.ops: dict[fx.Node, Op] = {}
+        self.constants = _constants(graph)
         self.tracker = _Dims(graph, coupling) if coupling else None
         self.blocks = _blocks(graph) if coupling else {}
 
@@ -77,8 +78,8 @@ class _Lowering:
 
     def _visit(self, node: fx.Node) -> None:
         kind = kind_of(node.target)
-        name = str(node.target).removeprefix("aten.").split(".")[0]
-        if kind == "size" or _of_parameters(node):
+        name = name_of(node)
+        if kind == "size" or node in self.constants:
             return
         source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
         if kind == "quantize" and source is not None:
@@ -106,7 +107,7 @@ class _Lowering:
         return TensorSpec(shape, _read_bits(node) if reader is not None else 32)
 
     def _op(self, node: fx.Node, kind: str) -> Op:
-        reads = [a for a in node.all_input_nodes if not _of_parameters(a) and kind_of(a.target) != "size"]
+        reads = [a for a in node.all_input_nodes if a not in self.constants and kind_of(a.target) != "size"]
         inputs = tuple(self._spec(a, node) for a in reads)
         outputs = tuple(TensorSpec(s) for s in self.shapes[node.name])
         weights, site, stored = self._weights(node, kind)
@@ -223,14 +224,15 @@ def _weight_names(node: fx.Node) -> list[str]:
     return [str(s.target) for s in sources if s is not None]
 
 
-def _of_parameters(node: fx.Node) -> bool:
-    """Whether a value depends on nothing but parameters: weights, quantised or shared ones included."""
-    if node.op == "get_attr":
-        return True
-    if node.op != "call_function":
-        return False
-    inputs = node.all_input_nodes
-    return bool(inputs) and all(_of_parameters(a) for a in inputs)
+def _constants(graph: Graph) -> set[fx.Node]:
+    """The values that depend on nothing but parameters: weights, quantised or shared ones included."""
+    found: set[fx.Node] = set()
+    for node in graph.nodes:
+        inputs = node.all_input_nodes
+        made = node.op == "call_function" and inputs and all(a in found for a in inputs)
+        if node.op == "get_attr" or made:
+            found.add(node)
+    return found
 
 
 def _bits(node: fx.Node) -> int:
@@ -245,7 +247,7 @@ def _read_bits(node: fx.Node) -> int:
     while isinstance(current, fx.Node) and current.op == "call_function":
         if kind_of(current.target) == "quantize":
             return _bits(current)
-        name = str(current.target).removeprefix("aten.").split(".")[0]
+        name = name_of(current)
         if name not in FREE and not name.startswith("max_pool"):
             return 32
         current = current.args[0]

@@ -15,10 +15,14 @@ def _schema(target: Any) -> dict[str, tuple[int, Any]]:
     return {a.name: (i, a.default_value if a.has_default_value() else None) for i, a in enumerate(arguments)}
 
 
-def argument(node: fx.Node, name: str) -> Any:
-    """An argument by name, wherever it stands; its default where it isn't given."""
-    position, default = _schema(node.target)[name]
-    return node.args[position] if position < len(node.args) else node.kwargs.get(name, default)
+def argument(node: fx.Node, name: str, default: Any = None) -> Any:
+    """An argument by the name that it has in the operator's schema: given, or the schema's default; `default` where
+    this overload has no such argument."""
+    known = _schema(node.target).get(name)
+    if known is None:
+        return default
+    position, usual = known
+    return node.args[position] if position < len(node.args) else node.kwargs.get(name, usual)
 
 
 def has_argument(node: fx.Node, name: str) -> bool:

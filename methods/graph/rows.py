@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from methods.graph.nodes import argument
 from methods.graph.ops import kind_of
 
 
@@ -41,7 +42,7 @@ def read(node: fx.Node, value: Tensor, kernel: tuple[int, ...], places: Places) 
     """What a linear layer or ungrouped 2-D convolution reads for those outputs: `[rows, in * kh * kw]`."""
     if kind_of(node.target) == "linear":
         return value.reshape(-1, value.shape[-1])[places.index]
-    stride, padding, dilation = (_pair(_argument(node, i, default)) for i, default in ((3, 1), (4, 0), (5, 1)))
+    stride, padding, dilation = (_pair(argument(node, name)) for name in ("stride", "padding", "dilation"))
     padded = torch.nn.functional.pad(value, (padding[1], padding[1], padding[0], padding[0]))
     height, width = places.shape[1:]
     sample, place = places.index // (height * width), places.index % (height * width)
@@ -49,10 +50,6 @@ def read(node: fx.Node, value: Tensor, kernel: tuple[int, ...], places: Places) 
     x = (place % width * stride[1])[:, None] + torch.arange(kernel[1]) * dilation[1]
     patches = padded[sample[:, None, None], :, y[:, :, None], x[:, None, :]]
     return patches.permute(0, 3, 1, 2).flatten(1)
-
-
-def _argument(node: fx.Node, position: int, default: Any) -> Any:
-    return node.args[position] if len(node.args) > position else default
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -126,7 +126,7 @@ def started(model: Path, delay_s: float) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_the_same_command_goes_on_after_an_interruption(model: Path, tmp_path: Path, number: int, code: int):
     """Killed or interrupted in the middle: one search in all, which ends like an undisturbed one."""
-    process = started(model, 0.3)
+    process = started(model, 1.0)
     wait_for(lambda: (tmp_path / "home").is_dir() and kept(tmp_path) and len(kept(tmp_path)[0][2]) > 3)
     process.send_signal(number)
     assert process.wait(timeout=60) == code

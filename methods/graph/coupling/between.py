@@ -9,7 +9,7 @@ from torch import fx
 from methods.graph.coupling.contractions import attention, einsum, matmul
 from methods.graph.coupling.ids import Ids, lay, match, moved, parts_of, separate, unify
 from methods.graph.coupling.known import Known
-from methods.graph.coupling.layers import SCALED, Rule
+from methods.graph.coupling.layers import SCALED, Rule, unlike
 from methods.graph.nodes import argument, has_argument, name_of
 
 
@@ -19,7 +19,7 @@ def unary(t: Known, node: fx.Node) -> Ids:
 
 def binary(t: Known, node: fx.Node) -> Ids:
     """Elementwise with broadcasting: operands of one size go in step, those spread along an axis follow."""
-    reason = f"{node.name} joins it with values that can't be cut"
+    reason = unlike(node)
     return unify(t.units, [t.ids(a) for a in node.all_input_nodes if _is_value(t, a)], t.shape(node), reason)
 
 

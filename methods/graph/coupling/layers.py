@@ -17,6 +17,11 @@ SCALED = "it is scaled by what can't be cut"
 COMPUTED = "the weight that reads it is computed, shared or quantised"
 
 
+def unlike(node: fx.Node) -> str:
+    """Why something stays that is joined with what stays."""
+    return f"{node.name} joins it with values that can't be cut"
+
+
 def linear(t: Known, node: fx.Node) -> Ids:
     """`x [..., in]` times `weight [out, in]`."""
     x, weight = t.clear(node.args[0]), argument(node, "weight")

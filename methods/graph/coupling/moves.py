@@ -10,15 +10,13 @@ from torch import Tensor, fx
 
 from methods.graph.coupling.ids import Ids, join, lay, moved
 from methods.graph.coupling.known import Known
-from methods.graph.coupling.layers import Rule, rows
+from methods.graph.coupling.layers import Rule, rows, unlike
 from methods.graph.coupling.units import FIXED
 from methods.graph.nodes import argument, has_argument, name_of
 from methods.graph.ops import kind_of
 
 SAME = ("clone", "contiguous", "alias", "detach", "to")
 """Operators that hand on the very same numbers."""
-
-UNLIKE = "is joined with values that can't be cut"
 
 
 def move(t: Known, node: fx.Node) -> Any:
@@ -86,7 +84,7 @@ def cat(t: Known, node: fx.Node) -> Ids:
     values = [t.ids(v) for v in argument(node, "tensors") if t.ids(v).shape != (0,)]
     shape = t.shape(node)
     axis = int(argument(node, "dim")) % len(shape)
-    return join(t.units, values, axis, shape, f"{node.name} joins it with values that can't be cut")
+    return join(t.units, values, axis, shape, unlike(node))
 
 
 def stack(t: Known, node: fx.Node) -> Ids:
@@ -94,7 +92,7 @@ def stack(t: Known, node: fx.Node) -> Ids:
     shape = t.shape(node)
     axis = int(argument(node, "dim")) % len(shape)
     values = [moved(t.units, t.ids(v), lambda p: p.unsqueeze(axis)) for v in argument(node, "tensors")]
-    return join(t.units, values, axis, shape, f"{node.name} joins it with values that can't be cut")
+    return join(t.units, values, axis, shape, unlike(node))
 
 
 def picked(t: Known, node: fx.Node) -> Any:

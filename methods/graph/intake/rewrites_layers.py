@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from methods.graph.intake.rewriting import Rules, Site, listed, packet, register
+from methods.graph.intake.rewriting import Rules, Site, listed, register
+from methods.graph.nodes import name_of
 
 aten = torch.ops.aten
 RULES: Rules = {}
@@ -26,14 +27,14 @@ def _padding_by_name(site: Site) -> fx.Node:
     if any(t % 2 for t in total):
         extra = [x for t in reversed(total) for x in (0, t % 2)]
         value = site.call(aten.constant_pad_nd.default, value, extra)
-    plain = getattr(aten, packet(site.node)).default
+    plain = getattr(aten, name_of(site.node)).default
     return site.call(plain, value, weight, site.arg("bias"), stride, before, dilation, site.arg("groups"))
 
 
 @register(RULES, "max.dim", "min.dim")
 def _extreme(site: Site) -> fx.Node | None:
     """Without the indices it is a plain reduction (equal values then share the gradient)."""
-    plain = aten.amax if packet(site.node) == "max" else aten.amin
+    plain = aten.amax if name_of(site.node) == "max" else aten.amin
     if site.only_first() is None:
         return None
     return site.call(plain.default, site.node.args[0], [site.node.args[1]], bool(site.arg("keepdim")))
@@ -43,14 +44,14 @@ def _extreme(site: Site) -> fx.Node | None:
     RULES, "max_pool1d_with_indices.default", "max_pool2d_with_indices.default", "max_pool3d_with_indices.default"
 )
 def _pool_without_indices(site: Site) -> fx.Node | None:
-    plain = getattr(aten, packet(site.node).removesuffix("_with_indices"))
+    plain = getattr(aten, name_of(site.node).removesuffix("_with_indices"))
     return None if site.only_first() is None else site.call(plain.default, *site.node.args, **site.node.kwargs)
 
 
 @register(RULES, "adaptive_max_pool1d.default", "adaptive_max_pool2d.default", "adaptive_max_pool3d.default")
 def _adaptive_pool(site: Site) -> fx.Node | None:
     """Where the sizes divide, it is a plain pooling."""
-    rank = int(packet(site.node)[-2])
+    rank = int(name_of(site.node)[-2])
     sizes = site.fakes.shape(site.node.args[0])[-rank:]  # type: ignore[arg-type]
     wanted = listed(site.node.args[1], [0] * rank)
     if site.only_first() is None or any(s is None or s % w for s, w in zip(sizes, wanted, strict=True)):
@@ -83,15 +84,15 @@ def _layer_without_bias(site: Site) -> fx.Node | None:
 
 def _turned(value: Any) -> fx.Node | None:
     """The matrix that `value` is the transpose of."""
-    if not isinstance(value, fx.Node) or packet(value) not in ("t", "transpose", "permute", "numpy_T", "mT"):
+    if not isinstance(value, fx.Node) or name_of(value) not in ("t", "transpose", "permute", "numpy_T", "mT"):
         return None
-    axes = list(value.args[1]) if packet(value) == "permute" else [1, 0]  # type: ignore[arg-type]
+    axes = list(value.args[1]) if name_of(value) == "permute" else [1, 0]  # type: ignore[arg-type]
     return value.args[0] if [a % 2 for a in axes] == [1, 0] else None  # type: ignore[return-value]
 
 
 @register(RULES, "_softmax.default", "_log_softmax.default")
 def _plain_softmax(site: Site) -> fx.Node:
-    plain = getattr(aten, packet(site.node).removeprefix("_")).int
+    plain = getattr(aten, name_of(site.node).removeprefix("_")).int
     return site.call(plain, *site.node.args[:2])
 
 
@@ -156,7 +157,7 @@ def _embedding_bag(site: Site) -> fx.Node | None:
     if not (isinstance(flat, fx.Node) and isinstance(offsets, fx.Node)) or per_sample is not None:
         return None
     bags: Any = flat.args[0]
-    whole = packet(flat) == "reshape" and packet(offsets) == "arange"
+    whole = name_of(flat) == "reshape" and name_of(offsets) == "arange"
     if site.only_first() is None or not whole or len(site.fakes.of(bags).shape) != 2 or _bag_pads(site):
         return None
     rows = site.call(aten.embedding.default, weight, bags)
@@ -176,6 +177,6 @@ def _resize(site: Site) -> fx.Node:
     scales = [site.arg(name) for name in ("scales", "scales_d", "scales_h", "scales_w")]
     factors = [float(s) for s in scales if s is not None]
     size = None if factors else site.arg("output_size")
-    corners = [] if "nearest" in packet(site.node) else [site.arg("align_corners")]
-    resize = getattr(aten, packet(site.node)).vec
+    corners = [] if "nearest" in name_of(site.node) else [site.arg("align_corners")]
+    resize = getattr(aten, name_of(site.node)).vec
     return site.call(resize, site.node.args[0], size, *corners, factors or None)

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from methods.graph.intake.rewriting import Rules, Site, overload, packet, register
+from methods.graph.intake.rewriting import Rules, Site, overload, register
+from methods.graph.nodes import name_of
 
 aten = torch.ops.aten
 RULES: Rules = {}
@@ -29,8 +30,8 @@ def _cast(site: Site) -> fx.Node | None:
 @register(RULES, "empty.memory_format", "empty_like.default", "new_empty.default", "new_empty_strided.default")
 def _unset(site: Site) -> fx.Node:
     """Memory that is about to be overwritten starts as zeros."""
-    plain = {"empty": aten.zeros, "empty_like": aten.zeros_like}.get(packet(site.node), aten.new_zeros)
-    args = site.node.args[: 1 if packet(site.node) in ("empty", "empty_like") else 2]
+    plain = {"empty": aten.zeros, "empty_like": aten.zeros_like}.get(name_of(site.node), aten.new_zeros)
+    args = site.node.args[: 1 if name_of(site.node) in ("empty", "empty_like") else 2]
     kwargs = {"dtype": site.arg("dtype")} if site.arg("dtype") is not None else {}
     return site.call(plain.default, *args, **kwargs)
 
@@ -69,13 +70,13 @@ def _keep(site: Site, ones: fx.Node, p: float) -> fx.Node:
 def _random_path(site: Site) -> fx.Node | None:
     """`floor(p + rand)`, the older spelling of stochastic depth."""
     add = next(iter(site.node.users), None)
-    if add is None or len(site.node.users) != 1 or packet(add) != "add":
+    if add is None or len(site.node.users) != 1 or name_of(add) != "add":
         return None
     p = next((a for a in add.args if isinstance(a, float)), None)
     ends = list(add.users)
-    if p is None or not 0 < p < 1 or any(packet(u) != "floor" for u in ends):
+    if p is None or not 0 < p < 1 or any(name_of(u) != "floor" for u in ends):
         return None
-    like = packet(site.node) == "rand_like"
+    like = name_of(site.node) == "rand_like"
     ones = site.call(aten.ones_like.default if like else aten.ones.default, site.node.args[0])
     kept = _keep(site, ones, p)
     for end in ends:

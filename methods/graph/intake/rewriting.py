@@ -66,9 +66,5 @@ def listed(value: Any, like: list[int]) -> list[int]:
     return [int(v) for v in (values * len(like) if len(values) == 1 else values)]
 
 
-def packet(node: fx.Node) -> str:
-    return str(node.target).removeprefix("aten.").split(".")[0]
-
-
 def overload(node: fx.Node) -> str:
     return str(node.target).rpartition(".")[2]

@@ -57,19 +57,15 @@ def difference(found: tuple[Tensor, ...], expected: list[Any]) -> float:
 
 
 def _session_run(data: bytes, example: tuple[Tensor, ...]) -> list[Any]:
-    from hwmodels.onnx_runtime import ort  # heavy, and only needed here
+    from hwmodels.onnx_runtime import session  # heavy, and only needed here
 
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        opened = session(data, optimise=False)
         feed = {
             entry.name: x.numpy().astype(FLOATS.get(entry.type, x.numpy().dtype))
-            for entry, x in zip(session.get_inputs(), example, strict=True)
+            for entry, x in zip(opened.get_inputs(), example, strict=True)
         }
-        found: list[Any] = session.run(None, feed)
+        found: list[Any] = opened.run(None, feed)
     except Exception as error:
         raise BadFile(f"onnxruntime can't run it: {first_line(error)}") from error
     return found

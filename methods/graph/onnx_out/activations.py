@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, axis_of, refuse
+from methods.graph.onnx_out.types import axis_of, refuse
 
 
 def source(e: Emitter, node: fx.Node) -> str:
@@ -47,7 +48,7 @@ def scaled(op: str, **names: str) -> Translator:
     """An operator whose attributes are arguments: ONNX attribute -> name of the argument."""
 
     def translate(e: Emitter, node: fx.Node) -> str:
-        return e.emit(op, [source(e, node)], node, **{k: float(arg(node, v)) for k, v in names.items()})
+        return e.emit(op, [source(e, node)], node, **{k: float(argument(node, v)) for k, v in names.items()})
 
     return translate
 
@@ -55,7 +56,10 @@ def scaled(op: str, **names: str) -> Translator:
 def bounded(e: Emitter, node: fx.Node) -> str:
     """clamp, hardtanh and relu6 with numbers as bounds: one Clip."""
     limits = {"relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0)}.get(str(node.target).split(".")[1], (None, None))
-    low, high = arg(node, "min", arg(node, "min_val", limits[0])), arg(node, "max", arg(node, "max_val", limits[1]))
+    low, high = (
+        argument(node, "min", argument(node, "min_val", limits[0])),
+        argument(node, "max", argument(node, "max_val", limits[1])),
+    )
     names = ["" if b is None else e.value(b, e.dtype(node)) for b in (low, high)]
     return e.emit("Clip", [source(e, node), *names], node)
 
@@ -64,7 +68,7 @@ def clip(e: Emitter, node: fx.Node) -> str:
     """A value held between two tensors, or one."""
     value, wanted = source(e, node), e.dtype(node)
     for op, name in (("Max", "min"), ("Min", "max")):
-        if (limit := arg(node, name)) is not None:
+        if (limit := argument(node, name)) is not None:
             value = e.emit(op, [value, e.value(limit, wanted)])
     return value
 
@@ -75,11 +79,11 @@ def silu(e: Emitter, node: fx.Node) -> str:
 
 
 def gelu(e: Emitter, node: fx.Node) -> str:
-    return e.emit("Gelu", [source(e, node)], node, approximate=str(arg(node, "approximate")))
+    return e.emit("Gelu", [source(e, node)], node, approximate=str(argument(node, "approximate")))
 
 
 def softplus(e: Emitter, node: fx.Node) -> str:
-    beta = float(arg(node, "beta"))
+    beta = float(argument(node, "beta"))
     if beta == 1:
         return e.emit("Softplus", [source(e, node)], node)
     inside = e.emit("Softplus", [e.emit("Mul", [source(e, node), e.floats(beta)])])
@@ -88,7 +92,7 @@ def softplus(e: Emitter, node: fx.Node) -> str:
 
 def elu(e: Emitter, node: fx.Node) -> str:
     """scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) below."""
-    alpha, scale, input_scale = (float(arg(node, n)) for n in ("alpha", "scale", "input_scale"))
+    alpha, scale, input_scale = (float(argument(node, n)) for n in ("alpha", "scale", "input_scale"))
     if scale == input_scale == 1:
         return e.emit("Elu", [source(e, node)], node, alpha=alpha)
     value = source(e, node)
@@ -100,21 +104,21 @@ def elu(e: Emitter, node: fx.Node) -> str:
 
 def rrelu(e: Emitter, node: fx.Node) -> str:
     """In evaluation: leaky with the middle of the range."""
-    slope = (float(arg(node, "lower")) + float(arg(node, "upper"))) / 2
+    slope = (float(argument(node, "lower")) + float(argument(node, "upper"))) / 2
     return e.emit("LeakyRelu", [source(e, node)], node, alpha=slope)
 
 
 def threshold(e: Emitter, node: fx.Node) -> str:
     value, wanted = source(e, node), e.dtype(node)
-    above = e.emit("Greater", [value, e.value(arg(node, "threshold"), wanted)])
-    return e.emit("Where", [above, value, e.value(arg(node, "value"), wanted)], node)
+    above = e.emit("Greater", [value, e.value(argument(node, "threshold"), wanted)])
+    return e.emit("Where", [above, value, e.value(argument(node, "value"), wanted)], node)
 
 
 def shrink(soft: bool) -> Translator:
     """Zero within lambda of zero; outside the value, moved towards zero by lambda where `soft`."""
 
     def translate(e: Emitter, node: fx.Node) -> str:
-        edge = float(arg(node, "lambd"))
+        edge = float(argument(node, "lambd"))
         return e.emit("Shrink", [source(e, node)], node, lambd=edge, bias=edge if soft else 0.0)
 
     return translate

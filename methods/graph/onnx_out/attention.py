@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 HIDDEN = -1e30
 """Added to the score of a pair that a mask hides: its weight becomes 0, and no row is left undefined."""
@@ -20,7 +21,7 @@ HIDDEN = -1e30
 def attention(e: Emitter, node: fx.Node) -> str:
     """softmax(q k^T scale + mask) v; rows that see nothing give zeros, as in torch."""
     q, k, v = node.args[:3]
-    rank, scale = len(e.shape(k)), arg(node, "scale")
+    rank, scale = len(e.shape(k)), argument(node, "scale")
     scale = 1.0 / sqrt(e.shape(q)[-1]) if scale is None else scale
     order = [*range(rank - 2), rank - 1, rank - 2]
     keys = e.emit("Transpose", [_heads(e, node, k)], perm=order)
@@ -35,7 +36,7 @@ def attention(e: Emitter, node: fx.Node) -> str:
 def _heads(e: Emitter, node: fx.Node, value: Any) -> str:
     """Keys or values, each head as often as queries share it."""
     wanted, given = e.shape(node)[-3] if len(e.shape(node)) > 2 else 1, e.shape(value)[-3:-2]
-    if not arg(node, "enable_gqa", False) or given in ((), (wanted,), (1,)):
+    if not argument(node, "enable_gqa", False) or given in ((), (wanted,), (1,)):
         return e.value(value)
     index = e.constant(np.repeat(np.arange(given[0]), wanted // given[0]))
     return e.emit("Gather", [e.value(value), index], axis=len(e.shape(value)) - 3)
@@ -43,8 +44,8 @@ def _heads(e: Emitter, node: fx.Node, value: Any) -> str:
 
 def _masked(e: Emitter, node: fx.Node, scores: str) -> tuple[str, str]:
     """The scores with the mask, and a factor for the weights where a row may see nothing."""
-    mask: Any = arg(node, "attn_mask")
-    if arg(node, "is_causal", False):
+    mask: Any = argument(node, "attn_mask")
+    if argument(node, "is_causal", False):
         return e.emit("Add", [scores, _causal(e, node)]), ""
     if mask is None:
         return scores, ""

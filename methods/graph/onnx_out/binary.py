@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.maths import towards_zero
-from methods.graph.onnx_out.types import arg, element, inner
+from methods.graph.onnx_out.types import element, inner
 
 NARROW = (torch.uint8, torch.int8, torch.int16)
 
@@ -39,7 +40,7 @@ def arithmetic(op: str, swapped: bool = False) -> Translator:
 
     def translate(e: Emitter, node: fx.Node) -> str:
         left, right = operands(node)
-        wanted, alpha = e.dtype(node), arg(node, "alpha", 1)
+        wanted, alpha = e.dtype(node), argument(node, "alpha", 1)
         if alpha != 1:
             second = e.emit("Mul", [e.value(right, wanted), e.value(alpha, wanted)])
             names = [second, e.value(left, wanted)] if swapped else [e.value(left, wanted), second]
@@ -57,7 +58,7 @@ def operands(node: fx.Node) -> tuple[Any, Any]:
 
 def divide(e: Emitter, node: fx.Node) -> str:
     left, right = operands(node)
-    mode, wanted = arg(node, "rounding_mode"), e.dtype(node)
+    mode, wanted = argument(node, "rounding_mode"), e.dtype(node)
     if str(node.target).startswith("aten.floor_divide"):
         mode = "floor"
     if mode is None:
@@ -140,12 +141,12 @@ def choose(e: Emitter, condition: str, chosen: Any, other: Any, node: fx.Node) -
 
 
 def where(e: Emitter, node: fx.Node) -> str:
-    condition, chosen, other = (arg(node, name) for name in ("condition", "self", "other"))
+    condition, chosen, other = (argument(node, name) for name in ("condition", "self", "other"))
     return choose(e, e.value(condition, torch.bool), chosen, other, node)
 
 
 def masked_fill(e: Emitter, node: fx.Node) -> str:
-    return choose(e, e.value(arg(node, "mask"), torch.bool), arg(node, "value"), node.args[0], node)
+    return choose(e, e.value(argument(node, "mask"), torch.bool), argument(node, "value"), node.args[0], node)
 
 
 TABLE: Mapping[str, Translator] = {

@@ -53,13 +53,10 @@ def _run(session: Any, example: tuple[Tensor, ...]) -> list[NDArray[Any]]:
 
 
 def _session(program: bytes) -> Any:
-    from hwmodels.onnx_runtime import ort  # heavy, and only needed to check
+    from hwmodels.onnx_runtime import session  # heavy, and only needed to check
 
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
     try:
-        return ort.InferenceSession(program, options, providers=["CPUExecutionProvider"])
+        return session(program)
     except Exception as error:
         raise ExportError(f"onnxruntime refuses the file: {' '.join(str(error).split())[:300]}") from error
 

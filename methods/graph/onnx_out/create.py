@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, axis_of, refuse
+from methods.graph.onnx_out.types import axis_of, refuse
 
 
 def filled(number: float | None) -> Translator:
     """One number everywhere; None reads it from the node."""
 
     def translate(e: Emitter, node: fx.Node) -> str:
-        item: Any = arg(node, "fill_value") if number is None else number
+        item: Any = argument(node, "fill_value") if number is None else number
         if not isinstance(item, fx.Node):
             item = torch.tensor(item, dtype=e.dtype(node)).item()
         return e.emit("Expand", [e.value(item, e.dtype(node)), e.full_shape(e.shape(node))], node)
@@ -28,7 +29,9 @@ def filled(number: float | None) -> Translator:
 def counted(e: Emitter, node: fx.Node) -> str:
     """arange, whose bounds may depend on the batch size."""
     wanted = e.dtype(node)
-    bounds = [e.value(arg(node, name, default), wanted) for name, default in (("start", 0), ("end", 0), ("step", 1))]
+    bounds = [
+        e.value(argument(node, name, default), wanted) for name, default in (("start", 0), ("end", 0), ("step", 1))
+    ]
     return e.emit("Range", [e.reshape(b, ()) for b in bounds], node)
 
 
@@ -56,7 +59,7 @@ def triangle(upper: bool) -> Translator:
 
     def translate(e: Emitter, node: fx.Node) -> str:
         wanted = e.dtype(node)
-        offset = e.constant(np.array(int(arg(node, "diagonal", 0))))
+        offset = e.constant(np.array(int(argument(node, "diagonal", 0))))
         if wanted != torch.bool:
             return e.emit("Trilu", [e.value(node.args[0]), offset], node, upper=int(upper))
         made = e.emit("Trilu", [e.value(node.args[0], torch.int64), offset], upper=int(upper))
@@ -68,7 +71,7 @@ def triangle(upper: bool) -> Translator:
 def one_hot(e: Emitter, node: fx.Node) -> str:
     """Ones at the position that each entry names, along a new last axis."""
     count = e.shape(node)[-1]
-    if int(arg(node, "num_classes", -1)) < 0:
+    if int(argument(node, "num_classes", -1)) < 0:
         raise refuse(node, "the number of classes would depend on values", "give num_classes")
     codes = e.emit("Unsqueeze", [e.value(node.args[0], torch.int64), e.ints([-1])])
     return e.cast(e.emit("Equal", [codes, e.constant(np.arange(count))]), torch.bool, torch.int64, node)
@@ -76,8 +79,8 @@ def one_hot(e: Emitter, node: fx.Node) -> str:
 
 def bucketize(e: Emitter, node: fx.Node) -> str:
     """How many boundaries lie below each entry (or at it, where `right`)."""
-    right = bool(arg(node, "right", False)) or arg(node, "side") == "right"
-    edges: Any = arg(node, "boundaries", arg(node, "sorted_sequence"))
+    right = bool(argument(node, "right", False)) or argument(node, "side") == "right"
+    edges: Any = argument(node, "boundaries", argument(node, "sorted_sequence"))
     entries: Any = node.args[0] if "bucketize" in str(node.target) else node.args[1]
     common = torch.promote_types(e.dtype(edges), e.dtype(entries))
     value = e.emit("Unsqueeze", [e.value(entries, common), e.ints([-1])])

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.quantised import bias_of, weight_of
-from methods.graph.onnx_out.types import arg, listed
+from methods.graph.onnx_out.types import listed
 
 
 def conv(e: Emitter, node: fx.Node) -> str:
@@ -16,38 +17,38 @@ def conv(e: Emitter, node: fx.Node) -> str:
     rank = len(e.shape(node)) - 2
     weight, scales = weight_of(e, node.args[1])
     inputs = [e.value(node.args[0]), weight]
-    if (bias := arg(node, "bias")) is not None:
+    if (bias := argument(node, "bias")) is not None:
         inputs.append(bias_of(e, node, bias, scales))
     return e.emit(
         "Conv",
         inputs,
         node,
-        strides=listed(arg(node, "stride"), rank),
-        pads=listed(arg(node, "padding"), rank) * 2,
-        dilations=listed(arg(node, "dilation"), rank),
-        group=int(arg(node, "groups")),
+        strides=listed(argument(node, "stride"), rank),
+        pads=listed(argument(node, "padding"), rank) * 2,
+        dilations=listed(argument(node, "dilation"), rank),
+        group=int(argument(node, "groups")),
     )
 
 
 def conv_transpose(e: Emitter, node: fx.Node) -> str:
     rank = len(e.shape(node)) - 2
     inputs = [e.value(node.args[0]), e.value(node.args[1])]
-    if (bias := arg(node, "bias")) is not None:
+    if (bias := argument(node, "bias")) is not None:
         inputs.append(e.value(bias))
     return e.emit(
         "ConvTranspose",
         inputs,
         node,
-        strides=listed(arg(node, "stride"), rank),
-        pads=listed(arg(node, "padding"), rank) * 2,
-        output_padding=listed(arg(node, "output_padding"), rank),
-        group=int(arg(node, "groups")),
-        dilations=listed(arg(node, "dilation"), rank),
+        strides=listed(argument(node, "stride"), rank),
+        pads=listed(argument(node, "padding"), rank) * 2,
+        output_padding=listed(argument(node, "output_padding"), rank),
+        group=int(argument(node, "groups")),
+        dilations=listed(argument(node, "dilation"), rank),
     )
 
 
 def linear(e: Emitter, node: fx.Node) -> str:
-    bias = arg(node, "bias")
+    bias = argument(node, "bias")
     flat = len(e.shape(node.args[0])) == len(e.shape(node.args[1])) == 2
     weight, scales = weight_of(e, node.args[1], transpose=not flat and len(e.shape(node.args[1])) == 2)
     if flat:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, axis_of, refuse, to_numpy
+from methods.graph.onnx_out.types import axis_of, refuse, to_numpy
 
 
 def indices(e: Emitter, item: Any) -> str:
@@ -21,16 +22,16 @@ def indices(e: Emitter, item: Any) -> str:
 
 
 def embedding(e: Emitter, node: fx.Node) -> str:
-    return e.emit("Gather", [e.value(arg(node, "weight")), indices(e, arg(node, "indices"))], node)
+    return e.emit("Gather", [e.value(argument(node, "weight")), indices(e, argument(node, "indices"))], node)
 
 
 def index_select(e: Emitter, node: fx.Node) -> str:
-    inputs = [e.value(node.args[0]), indices(e, arg(node, "index"))]
+    inputs = [e.value(node.args[0]), indices(e, argument(node, "index"))]
     return e.emit("Gather", inputs, node, axis=axis_of(node, len(e.shape(node))))
 
 
 def gather(e: Emitter, node: fx.Node) -> str:
-    axis, index = axis_of(node, len(e.shape(node))), indices(e, arg(node, "index"))
+    axis, index = axis_of(node, len(e.shape(node))), indices(e, argument(node, "index"))
     return e.emit("GatherElements", [e.value(node.args[0]), index], node, axis=axis)
 
 
@@ -38,7 +39,7 @@ def positions(e: Emitter, node: fx.Node) -> dict[int, Any]:
     """Axis -> what indexes it. A mask that is known becomes positions, one that is not has no fixed shape."""
     found: dict[int, Any] = {}
     axis = 0
-    for item in arg(node, "indices"):
+    for item in argument(node, "indices"):
         if item is not None and e.dtype(item) in (torch.bool, torch.uint8):
             if item not in e.constants:
                 raise refuse(node, "a mask picks a number of entries that depends on values", "use torch.where")

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.activations import after, passed, plain, source
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, element, inner
+from methods.graph.onnx_out.types import element, inner
 
 PLAIN = "exp log sqrt neg abs sign erf reciprocal sin cos tan asin acos atan sinh cosh asinh acosh atanh"
 UNCHANGED = "dropout feature_dropout alpha_dropout feature_alpha_dropout clone contiguous alias detach"
@@ -65,7 +66,7 @@ def fraction(e: Emitter, node: fx.Node) -> str:
 
 
 def rounded(e: Emitter, node: fx.Node) -> str:
-    decimals = int(arg(node, "decimals", 0))
+    decimals = int(argument(node, "decimals", 0))
     if not e.dtype(node).is_floating_point or not decimals:
         return whole("Round")(e, node)  # type: ignore[no-any-return]
     power = e.floats(10.0**decimals)
@@ -73,7 +74,7 @@ def rounded(e: Emitter, node: fx.Node) -> str:
 
 
 def logit(e: Emitter, node: fx.Node) -> str:
-    value, edge = source(e, node), arg(node, "eps")
+    value, edge = source(e, node), argument(node, "eps")
     if edge is not None:
         value = e.emit("Clip", [value, e.floats(float(edge)), e.floats(1 - float(edge))])
     return e.emit("Log", [e.emit("Div", [value, e.emit("Sub", [e.floats(1), value])])], node)
@@ -90,7 +91,7 @@ def nan_to_num(e: Emitter, node: fx.Node) -> str:
     if not e.dtype(node).is_floating_point:
         return source(e, node)
     info = torch.finfo(torch.float32)
-    given = [arg(node, name) for name in ("nan", "posinf", "neginf")]
+    given = [argument(node, name) for name in ("nan", "posinf", "neginf")]
     nan, high, low = (d if g is None else float(g) for g, d in zip(given, (0.0, info.max, info.min), strict=True))
     value = source(e, node)
     value = e.emit("Where", [e.emit("IsNaN", [value]), e.floats(nan), value])

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.binary import combine
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 
 def _pair(e: Emitter, node: fx.Node) -> tuple[str, str]:
@@ -63,7 +64,7 @@ def addc(op: str) -> Translator:
         wanted = e.dtype(node)
         base, first, second = (e.value(a, wanted) for a in node.args[:3])
         change = e.emit(op, [first, second])
-        if (factor := arg(node, "value", 1)) != 1:
+        if (factor := argument(node, "value", 1)) != 1:
             change = e.emit("Mul", [change, e.value(factor, wanted)])
         return e.emit("Add", [base, change], node)
 
@@ -72,13 +73,13 @@ def addc(op: str) -> Translator:
 
 def lerp(e: Emitter, node: fx.Node) -> str:
     start, end = _pair(e, node)
-    weight = e.value(arg(node, "weight"), e.dtype(node))
+    weight = e.value(argument(node, "weight"), e.dtype(node))
     return e.emit("Add", [start, e.emit("Mul", [weight, e.emit("Sub", [end, start])])], node)
 
 
 def prelu(e: Emitter, node: fx.Node) -> str:
     """One slope for all channels, or one for each along axis 1."""
-    slope: Any = arg(node, "weight")
+    slope: Any = argument(node, "weight")
     rank, count = len(e.shape(node)), e.shape(slope)
     if any(size < 0 for size in count):
         raise refuse(node, "its slopes change with the batch", "keep one slope, or one per channel")

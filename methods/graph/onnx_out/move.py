@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, axis_of
+from methods.graph.onnx_out.types import axis_of
 from methods.graph.ops import kind_of
 
 END = 2**62
@@ -24,16 +25,16 @@ def transpose(e: Emitter, node: fx.Node) -> str:
     rank = len(e.shape(node))
     order = list(range(rank))
     if "permute" in str(node.target):
-        order = [int(d) % rank for d in arg(node, "dims")]
+        order = [int(d) % rank for d in argument(node, "dims")]
     elif rank > 1:
-        a, b = int(arg(node, "dim0", 0)) % rank, int(arg(node, "dim1", 1)) % rank
+        a, b = int(argument(node, "dim0", 0)) % rank, int(argument(node, "dim1", 1)) % rank
         order[a], order[b] = order[b], order[a]
     return e.emit("Transpose", [e.value(node.args[0])], node, perm=order)
 
 
 def move_axes(e: Emitter, node: fx.Node) -> str:
     rank = len(e.shape(node))
-    lists = [arg(node, n) for n in ("source", "destination")]
+    lists = [argument(node, n) for n in ("source", "destination")]
     given, wanted = ([int(d) % rank for d in ([x] if isinstance(x, int) else x)] for x in lists)
     rest = iter([axis for axis in range(rank) if axis not in given])
     order = [given[wanted.index(axis)] if axis in wanted else next(rest) for axis in range(rank)]
@@ -83,7 +84,7 @@ def repeat(e: Emitter, node: fx.Node) -> str:
     """Tile, with new axes in front."""
     source: Any = node.args[0]
     rank, before = len(e.shape(node)), len(e.shape(source))
-    times = list(arg(node, "repeats", arg(node, "dims")))
+    times = list(argument(node, "repeats", argument(node, "dims")))
     times = [1] * (rank - len(times)) + times
     value = e.value(source)
     if rank > before:
@@ -95,14 +96,14 @@ def repeat(e: Emitter, node: fx.Node) -> str:
 
 def cut(e: Emitter, node: fx.Node) -> str:
     axis = axis_of(node, len(e.shape(node)))
-    bounds = [bound(e, arg(node, "start"), 0), bound(e, arg(node, "end"), END)]
-    steps = [e.ints([axis]), e.ints([int(arg(node, "step", 1))])]
+    bounds = [bound(e, argument(node, "start"), 0), bound(e, argument(node, "end"), END)]
+    steps = [e.ints([axis]), e.ints([int(argument(node, "step", 1))])]
     return e.emit("Slice", [e.value(node.args[0]), *bounds, *steps], node)
 
 
 def narrow(e: Emitter, node: fx.Node) -> str:
-    axis, start = axis_of(node, len(e.shape(node))), int(arg(node, "start"))
-    length = arg(node, "length")
+    axis, start = axis_of(node, len(e.shape(node))), int(argument(node, "start"))
+    length = argument(node, "length")
     if isinstance(length, fx.Node):
         end = e.emit("Add", [bound(e, length, 0), e.ints([start])])
     else:
@@ -111,14 +112,14 @@ def narrow(e: Emitter, node: fx.Node) -> str:
 
 
 def select(e: Emitter, node: fx.Node) -> str:
-    index = arg(node, "index")
+    index = argument(node, "index")
     name = e.value(index) if isinstance(index, fx.Node) else e.constant(np.array(int(index)))
     return e.emit("Gather", [e.value(node.args[0]), name], node, axis=axis_of(node, len(e.shape(node)) + 1))
 
 
 def flip(e: Emitter, node: fx.Node) -> str:
     rank = len(e.shape(node))
-    axes = [int(d) % rank for d in arg(node, "dims")]
+    axes = [int(d) % rank for d in argument(node, "dims")]
     ends = [e.ints([v] * len(axes)) for v in (-1, -END)]
     return e.emit("Slice", [e.value(node.args[0]), *ends, e.ints(axes), e.ints([-1] * len(axes))], node)
 

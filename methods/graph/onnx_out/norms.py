@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 
 def _or(e: Emitter, value: Any, count: int, default: float) -> str:
@@ -23,18 +24,18 @@ def batch_norm(e: Emitter, node: fx.Node) -> str:
     channels = e.shape(node)[1]
     if channels < 0:
         raise refuse(node, "its channels change with the batch", "normalise along an axis of fixed size")
-    if arg(node, "running_mean") is None:
+    if argument(node, "running_mean") is None:
         return _by_batch(e, node)
     names = [e.value(node.args[0])]
     for name, default in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
-        names.append(_or(e, arg(node, name), channels, default))
-    return e.emit("BatchNormalization", names, node, epsilon=float(arg(node, "eps")))
+        names.append(_or(e, argument(node, name), channels, default))
+    return e.emit("BatchNormalization", names, node, epsilon=float(argument(node, "eps")))
 
 
 def _by_batch(e: Emitter, node: fx.Node) -> str:
     shape = e.shape(node)
     axes = [axis for axis in range(len(shape)) if axis != 1]
-    value = _standard(e, e.value(node.args[0]), axes, float(arg(node, "eps")))
+    value = _standard(e, e.value(node.args[0]), axes, float(argument(node, "eps")))
     return _affine(e, node, value, (shape[1], *[1] * (len(shape) - 2)))
 
 
@@ -47,7 +48,11 @@ def _standard(e: Emitter, value: str, axes: list[int], epsilon: float) -> str:
 
 def _affine(e: Emitter, node: fx.Node, value: str, view: tuple[int, ...]) -> str:
     """Weight and bias, where there are any, along one axis; the last step takes the node's name."""
-    steps = [(op, arg(node, name)) for op, name in (("Mul", "weight"), ("Add", "bias")) if arg(node, name) is not None]
+    steps = [
+        (op, argument(node, name))
+        for op, name in (("Mul", "weight"), ("Add", "bias"))
+        if argument(node, name) is not None
+    ]
     for place, (op, parameter) in enumerate(steps):
         last = node if place == len(steps) - 1 else None
         operand = e.reshape(e.value(parameter), view) if parameter not in e.constants else _shaped(e, parameter, view)
@@ -60,18 +65,18 @@ def _shaped(e: Emitter, parameter: fx.Node, view: tuple[int, ...]) -> str:
 
 
 def layer_norm(e: Emitter, node: fx.Node) -> str:
-    size = [int(s) for s in arg(node, "normalized_shape")]
-    weight, bias = arg(node, "weight"), arg(node, "bias")
+    size = [int(s) for s in argument(node, "normalized_shape")]
+    weight, bias = argument(node, "weight"), argument(node, "bias")
     inputs = [e.value(node.args[0]), e.value(weight) if weight is not None else e.floats(np.ones(size))]
     if bias is not None:
         inputs.append(e.value(bias))
-    return e.emit("LayerNormalization", inputs, node, axis=-len(size), epsilon=float(arg(node, "eps")))
+    return e.emit("LayerNormalization", inputs, node, axis=-len(size), epsilon=float(argument(node, "eps")))
 
 
 def rms_norm(e: Emitter, node: fx.Node) -> str:
     """x / sqrt(mean(x^2) + eps), in the steps that onnxruntime fuses."""
-    size, weight, value = arg(node, "normalized_shape"), arg(node, "weight"), e.value(node.args[0])
-    epsilon = arg(node, "eps")
+    size, weight, value = argument(node, "normalized_shape"), argument(node, "weight"), e.value(node.args[0])
+    epsilon = argument(node, "eps")
     epsilon = torch.finfo(e.dtype(node)).eps if epsilon is None else float(epsilon)
     axes = e.ints(list(range(-len(size), 0)))
     mean = e.emit("ReduceMean", [e.emit("Pow", [value, e.floats(2)]), axes])
@@ -82,22 +87,26 @@ def rms_norm(e: Emitter, node: fx.Node) -> str:
 
 
 def group_norm(e: Emitter, node: fx.Node) -> str:
-    groups, shape = int(arg(node, "num_groups")), e.shape(node)
+    groups, shape = int(argument(node, "num_groups")), e.shape(node)
     if shape[1] < 0:
         raise refuse(node, "its channels change with the batch", "normalise along an axis of fixed size")
     folded = e.emit("Reshape", [e.value(node.args[0]), e.ints([0, groups, -1])])
     names = [folded, e.floats(np.ones(groups)), e.floats(np.zeros(groups))]
-    value = e.reshape(e.emit("InstanceNormalization", names, epsilon=float(arg(node, "eps"))), shape)
+    value = e.reshape(e.emit("InstanceNormalization", names, epsilon=float(argument(node, "eps"))), shape)
     return _affine(e, node, value, (shape[1], *[1] * (len(shape) - 2)))
 
 
 def instance_norm(e: Emitter, node: fx.Node) -> str:
     """Each channel of each sample by itself, or with running statistics as batch normalisation."""
-    channels, epsilon = e.shape(node)[1], float(arg(node, "eps"))
-    names = [e.value(node.args[0]), _or(e, arg(node, "weight"), channels, 1), _or(e, arg(node, "bias"), channels, 0)]
-    if arg(node, "running_mean") is None:
+    channels, epsilon = e.shape(node)[1], float(argument(node, "eps"))
+    names = [
+        e.value(node.args[0]),
+        _or(e, argument(node, "weight"), channels, 1),
+        _or(e, argument(node, "bias"), channels, 0),
+    ]
+    if argument(node, "running_mean") is None:
         return e.emit("InstanceNormalization", names, node, epsilon=epsilon)
-    names += [e.value(arg(node, "running_mean")), e.value(arg(node, "running_var"))]
+    names += [e.value(argument(node, "running_mean")), e.value(argument(node, "running_var"))]
     return e.emit("BatchNormalization", names, node, epsilon=epsilon)
 
 

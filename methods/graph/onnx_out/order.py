@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, axis_of, refuse
+from methods.graph.onnx_out.types import axis_of, refuse
 
 
 def ordered(e: Emitter, item: Any) -> str:
@@ -23,14 +24,14 @@ def bits(e: Emitter, item: Any) -> str:
     return e.cast(e.value(item, torch.bool), torch.bool, torch.int64)
 
 
-def argument(op: str) -> Translator:
+def extreme_place(op: str) -> Translator:
     """Where the largest or smallest entry is: along one axis, or in the flattened value."""
 
     def translate(e: Emitter, node: fx.Node) -> str:
-        dim, value = arg(node, "dim"), ordered(e, node.args[0])
+        dim, value = argument(node, "dim"), ordered(e, node.args[0])
         if dim is not None:
             axis = int(dim) % max(1, len(e.shape(node.args[0])))
-            return e.emit(op, [value], node, axis=axis, keepdims=int(bool(arg(node, "keepdim"))))
+            return e.emit(op, [value], node, axis=axis, keepdims=int(bool(argument(node, "keepdim"))))
         return e.reshape(e.emit(op, [e.reshape(value, (-1,))], axis=0, keepdims=0), e.shape(node), node)
 
     return translate
@@ -41,7 +42,7 @@ def along(op: str, arg_op: str) -> Translator:
 
     def translate(e: Emitter, node: fx.Node) -> list[str]:
         value, axis = ordered(e, node.args[0]), axis_of(node, len(e.shape(node.args[0])))
-        keep = int(bool(arg(node, "keepdim", False)))
+        keep = int(bool(argument(node, "keepdim", False)))
         best = e.emit(op, [value, e.ints([axis])], keepdims=keep)
         best = e.cast(best, torch.int64, torch.bool) if e.dtype(node) == torch.bool else best
         return [best, e.emit(arg_op, [value], axis=axis, keepdims=keep)]
@@ -53,7 +54,10 @@ def top(e: Emitter, node: fx.Node) -> list[str]:
     """topk, sort and argsort: a sort is the top of as many as there are, smallest first."""
     source: Any = node.args[0]
     axis = axis_of(node, len(e.shape(source)), default=-1)
-    count, largest = arg(node, "k", e.shape(source)[axis]), arg(node, "largest", arg(node, "descending", True))
+    count, largest = (
+        argument(node, "k", e.shape(source)[axis]),
+        argument(node, "largest", argument(node, "descending", True)),
+    )
     if isinstance(count, fx.Node) or count < 0:
         raise refuse(node, "it orders the batch, whose size is free", "go along another axis")
     inputs = [ordered(e, source), e.ints([int(count)])]
@@ -94,8 +98,8 @@ def softmax(op: str) -> Translator:
 TABLE: Mapping[str, Translator] = {
     "topk": top,
     "sort": top,
-    "argmax": argument("ArgMax"),
-    "argmin": argument("ArgMin"),
+    "argmax": extreme_place("ArgMax"),
+    "argmin": extreme_place("ArgMin"),
     "max": along("ReduceMax", "ArgMax"),
     "min": along("ReduceMin", "ArgMin"),
     "argsort": lambda e, n: top(e, n)[1],

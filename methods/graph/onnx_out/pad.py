@@ -6,20 +6,21 @@ from collections.abc import Mapping
 
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.move import END
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def pad(e: Emitter, node: fx.Node) -> str:
     """Widths count from the last axis: before, after, before, after."""
-    widths, rank = [int(w) for w in arg(node, "pad")], len(e.shape(node))
+    widths, rank = [int(w) for w in argument(node, "pad")], len(e.shape(node))
     before, after = [0] * rank, [0] * rank
     for i in range(len(widths) // 2):
         before[rank - 1 - i], after[rank - 1 - i] = widths[2 * i], widths[2 * i + 1]
-    mode = str(arg(node, "mode", "constant"))
+    mode = str(argument(node, "mode", "constant"))
     if mode not in MODES:
         raise refuse(node, f"padding mode {mode} is unknown", f"use one of {', '.join(MODES)}")
     value = e.value(node.args[0])
@@ -27,7 +28,7 @@ def pad(e: Emitter, node: fx.Node) -> str:
         return _circular(e, node, _cropped(e, value, before, after), before, after)
     inputs = [value, e.ints([max(0, w) for w in before + after])]
     if mode == "constant":
-        number = arg(node, "value")
+        number = argument(node, "value")
         inputs.append(e.value(0 if number is None else number, e.dtype(node)))
     if min(before + after, default=0) >= 0:
         return e.emit("Pad", inputs, node, mode=MODES[mode])

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, listed
+from methods.graph.onnx_out.types import listed
 
 LOWEST = float(np.finfo(np.float32).min)
 
@@ -41,10 +42,10 @@ class _Windows:
 
     def __init__(self, e: Emitter, node: fx.Node) -> None:
         rank = rank_of(node)
-        self.kernel = listed(arg(node, "kernel_size"), rank)
-        self.stride = listed(arg(node, "stride"), rank) or self.kernel
-        self.padding = listed(arg(node, "padding", 0), rank)
-        self.dilation = listed(arg(node, "dilation", 1), rank)
+        self.kernel = listed(argument(node, "kernel_size"), rank)
+        self.stride = listed(argument(node, "stride"), rank) or self.kernel
+        self.padding = listed(argument(node, "padding", 0), rank)
+        self.dilation = listed(argument(node, "dilation", 1), rank)
         before, after = e.shape(node.args[0])[-rank:], e.shape(node)[-rank:]
         sides = zip(before, after, self.kernel, self.stride, self.padding, self.dilation, strict=True)
         reach = [(out - 1) * step + wide * (size - 1) + 1 - given - pad for given, out, size, step, pad, wide in sides]
@@ -82,7 +83,7 @@ def average(e: Emitter, node: fx.Node) -> str:
     """Average pooling: the padding counts where asked, what ceil_mode adds behind it never does."""
     shape, rank = _Windows(e, node), rank_of(node)
     value, added = batched(e, node, rank)
-    counts, divisor = bool(arg(node, "count_include_pad", True)), arg(node, "divisor_override")
+    counts, divisor = bool(argument(node, "count_include_pad", True)), argument(node, "divisor_override")
     pads, extra = shape.padding + (shape.padding if shape.plain else shape.end), [0] * rank
     if divisor is not None:
         value, pads = padded(e, value, shape.padding, pads[rank:]), [0] * 2 * rank

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg, to_numpy
+from methods.graph.onnx_out.types import to_numpy
 from methods.graph.ops import kind_of
 
 
@@ -91,8 +92,8 @@ def _rounded(e: Emitter, node: fx.Node, scale: Any, zero: Any) -> str:
 def quantize_channels(e: Emitter, node: fx.Node) -> str:
     """A quantiser of activations with a scale for each entry of one axis."""
     view = [1] * len(e.shape(node))
-    view[int(arg(node, "axis"))] = -1
-    scale, zero = (e.fold(arg(node, name)).float().reshape(view).numpy() for name in ("scale", "zero_point"))
+    view[int(argument(node, "axis"))] = -1
+    scale, zero = (e.fold(argument(node, name)).float().reshape(view).numpy() for name in ("scale", "zero_point"))
     return _rounded(e, node, scale, zero)
 
 

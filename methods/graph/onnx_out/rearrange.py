@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.move import END
-from methods.graph.onnx_out.types import arg, axis_of, listed
+from methods.graph.onnx_out.types import axis_of, listed
 
 
 def _three_steps(e: Emitter, node: fx.Node, first: tuple[int, ...], order: list[int]) -> str:
@@ -19,7 +20,7 @@ def _three_steps(e: Emitter, node: fx.Node, first: tuple[int, ...], order: list[
 
 
 def pixel_shuffle(e: Emitter, node: fx.Node) -> str:
-    factor, shape = int(arg(node, "upscale_factor")), e.shape(node)
+    factor, shape = int(argument(node, "upscale_factor")), e.shape(node)
     if len(shape) == 4 and e.dtype(node).is_floating_point:
         return e.emit("DepthToSpace", [e.value(node.args[0])], node, blocksize=factor, mode="CRD")
     lead, (c, h, w) = shape[:-3], shape[-3:]
@@ -29,7 +30,7 @@ def pixel_shuffle(e: Emitter, node: fx.Node) -> str:
 
 
 def pixel_unshuffle(e: Emitter, node: fx.Node) -> str:
-    factor, shape = int(arg(node, "downscale_factor")), e.shape(node)
+    factor, shape = int(argument(node, "downscale_factor")), e.shape(node)
     lead, (c, h, w) = shape[:-3], shape[-3:]
     n = len(lead)
     order = [*range(n), n, n + 2, n + 4, n + 1, n + 3]
@@ -37,14 +38,14 @@ def pixel_unshuffle(e: Emitter, node: fx.Node) -> str:
 
 
 def channel_shuffle(e: Emitter, node: fx.Node) -> str:
-    groups, shape = int(arg(node, "groups")), e.shape(node)
+    groups, shape = int(argument(node, "groups")), e.shape(node)
     order = [0, 2, 1, *range(3, len(shape) + 1)]
     return _three_steps(e, node, (shape[0], groups, shape[1] // groups, *shape[2:]), order)
 
 
 def repeat_interleave(e: Emitter, node: fx.Node) -> str:
     """Every entry several times over: a new axis behind the repeated one, expanded and folded in."""
-    times, dim, shape = int(arg(node, "repeats")), arg(node, "dim"), e.shape(node.args[0])
+    times, dim, shape = int(argument(node, "repeats")), argument(node, "dim"), e.shape(node.args[0])
     value = e.value(node.args[0])
     if dim is None:
         shape = (e.shape(node)[0] // times,)
@@ -57,7 +58,7 @@ def repeat_interleave(e: Emitter, node: fx.Node) -> str:
 
 def roll(e: Emitter, node: fx.Node) -> str:
     """Each axis is cut in two and joined the other way round; without axes, the flattened value is."""
-    shifts, dims, shape = arg(node, "shifts"), arg(node, "dims") or [], e.shape(node)
+    shifts, dims, shape = argument(node, "shifts"), argument(node, "dims") or [], e.shape(node)
     value = e.value(node.args[0])
     if not dims:
         value = e.reshape(value, (-1,))
@@ -78,8 +79,8 @@ def _place(e: Emitter, value: str, axis: int, start: int, size: int) -> str:
 
 
 def rot90(e: Emitter, node: fx.Node) -> str:
-    turns, rank = int(arg(node, "k", 1)) % 4, len(e.shape(node))
-    a, b = (int(d) % rank for d in arg(node, "dims"))
+    turns, rank = int(argument(node, "k", 1)) % 4, len(e.shape(node))
+    a, b = (int(d) % rank for d in argument(node, "dims"))
     value, order = e.value(node.args[0]), list(range(rank))
     order[a], order[b] = b, a
     flips = {0: [], 1: [b], 2: [a, b], 3: [a]}[turns]
@@ -98,7 +99,7 @@ def unfold(e: Emitter, node: fx.Node) -> str:
     """Windows along an axis; the place inside the window becomes the last axis."""
     rank, shape = len(e.shape(node)) - 1, e.shape(node)
     axis = axis_of(node, rank, "dimension")
-    index = windows(int(arg(node, "size")), int(arg(node, "step")), shape[axis])
+    index = windows(int(argument(node, "size")), int(argument(node, "step")), shape[axis])
     value = e.emit("Gather", [e.value(node.args[0]), e.constant(index)], axis=axis)
     order = [*range(axis + 1), *range(axis + 2, rank + 1), axis + 1]
     return e.emit("Transpose", [value], node, perm=order)
@@ -107,7 +108,7 @@ def unfold(e: Emitter, node: fx.Node) -> str:
 def diagonal(e: Emitter, node: fx.Node) -> str:
     """Entries (i, i + offset) of two axes as the last axis."""
     source, rank = node.args[0], len(e.shape(node)) + 1
-    offset = int(arg(node, "offset", 0))
+    offset = int(argument(node, "offset", 0))
     a, b = axis_of(node, rank, "dim1"), axis_of(node, rank, "dim2", 1)
     count, width = e.shape(node)[-1], e.shape(source)[b]
     rest = [axis for axis in range(rank) if axis not in (a, b)]
@@ -121,7 +122,7 @@ def diagonal(e: Emitter, node: fx.Node) -> str:
 def im2col(e: Emitter, node: fx.Node) -> str:
     """Patches of an image as columns `[batch, channels * kernel, places]`."""
     kernel, dilation, padding, stride = (
-        listed(arg(node, n), 2) for n in ("kernel_size", "dilation", "padding", "stride")
+        listed(argument(node, n), 2) for n in ("kernel_size", "dilation", "padding", "stride")
     )
     before, after = e.shape(node.args[0]), e.shape(node)
     pads = e.ints([0, 0, *padding, 0, 0, *padding])
@@ -136,9 +137,9 @@ def im2col(e: Emitter, node: fx.Node) -> str:
 def col2im(e: Emitter, node: fx.Node) -> str:
     """Columns summed back to an image: a transposed convolution whose kernels place one number each."""
     kernel, dilation, padding, stride = (
-        listed(arg(node, n), 2) for n in ("kernel_size", "dilation", "padding", "stride")
+        listed(argument(node, n), 2) for n in ("kernel_size", "dilation", "padding", "stride")
     )
-    shape, size = e.shape(node), [int(s) for s in arg(node, "output_size")]
+    shape, size = e.shape(node), [int(s) for s in argument(node, "output_size")]
     counts = [(size[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in range(2)]
     rests = [
         size[i] + 2 * padding[i] - (counts[i] - 1) * stride[i] - dilation[i] * (kernel[i] - 1) - 1 for i in range(2)

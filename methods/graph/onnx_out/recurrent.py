@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
-from methods.graph.onnx_out.types import arg
 from methods.graph.onnx_out.unrolled import projected
 
 ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -39,7 +39,7 @@ def recurrent(op: str, activation: str = "") -> Translator:
     def translate(e: Emitter, node: fx.Node) -> list[str]:
         if _is_projected(node):
             return projected(e, node)
-        first = bool(arg(node, "batch_first"))
+        first = bool(argument(node, "batch_first"))
         value = e.value(node.args[0])
         value = e.emit("Transpose", [value], perm=[1, 0, 2]) if first else value
         ends: list[list[str]] = []
@@ -56,14 +56,14 @@ def recurrent(op: str, activation: str = "") -> Translator:
 
 def _is_projected(node: fx.Node) -> bool:
     """Whether each layer and direction has one weight more than usual."""
-    cells = int(arg(node, "num_layers")) * (2 if arg(node, "bidirectional") else 1)
-    return len(arg(node, "params")) > cells * (4 if arg(node, "has_biases") else 2)
+    cells = int(argument(node, "num_layers")) * (2 if argument(node, "bidirectional") else 1)
+    return len(argument(node, "params")) > cells * (4 if argument(node, "has_biases") else 2)
 
 
 def _layers(e: Emitter, node: fx.Node, op: str) -> list[_Layer]:
-    names: Any = arg(node, "params")
-    directions = 2 if arg(node, "bidirectional") else 1
-    each = 4 if arg(node, "has_biases") else 2
+    names: Any = argument(node, "params")
+    directions = 2 if argument(node, "bidirectional") else 1
+    each = 4 if argument(node, "has_biases") else 2
     values: list[Tensor] = [e.fold(name).detach().to(torch.float32) for name in names]
     parts = [values[i : i + each] for i in range(0, len(values), each)]
     return [_joined(parts[i : i + directions], op) for i in range(0, len(parts), directions)]
@@ -94,7 +94,7 @@ def _layer(
     inputs = [value, e.constant(layer.inputs), e.constant(layer.hidden)]
     inputs += [e.constant(layer.biases) if layer.biases is not None else "", "", *_starts(e, node, number, directions)]
     made = e.emit_many(op, inputs, 3 if op == "LSTM" else 2, **settings)
-    time, batch = (e.shape(node, 0)[i] for i in ((1, 0) if arg(node, "batch_first") else (0, 1)))
+    time, batch = (e.shape(node, 0)[i] for i in ((1, 0) if argument(node, "batch_first") else (0, 1)))
     if directions == 1:
         return e.emit("Squeeze", [made[0], e.ints([1])]), made[1:]
     moved = e.emit("Transpose", [made[0]], perm=[0, 2, 1, 3])
@@ -103,12 +103,12 @@ def _layer(
 
 def _starts(e: Emitter, node: fx.Node, number: int, directions: int) -> list[str]:
     """The states that a layer starts from; nothing where they are zeros, which is what ONNX takes then."""
-    given: Any = arg(node, "hx")
+    given: Any = argument(node, "hx")
     states = [given] if isinstance(given, fx.Node) else list(given)
     if all(_is_zero(e, s) for s in states):
         return []
     bounds = [e.ints([v]) for v in (number * directions, (number + 1) * directions, 0)]
-    if int(arg(node, "num_layers")) == 1:
+    if int(argument(node, "num_layers")) == 1:
         return [e.value(s) for s in states]
     return [e.emit("Slice", [e.value(s), *bounds]) for s in states]
 

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.order import bits
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 
 def axes_of(e: Emitter, node: fx.Node) -> list[int]:
     """The axes that a reduction goes over; all where none are given."""
-    rank, dim = len(e.shape(node.args[0])), arg(node, "dim")
+    rank, dim = len(e.shape(node.args[0])), argument(node, "dim")
     given = [dim] if isinstance(dim, int) else list(dim or [])
     return [int(d) % max(1, rank) for d in given] or list(range(rank))
 
@@ -23,7 +24,7 @@ def axes_of(e: Emitter, node: fx.Node) -> list[int]:
 def over(e: Emitter, op: str, value: str, node: fx.Node, named: bool = True) -> str:
     """`op` over the node's axes."""
     inputs = [value] + ([e.ints(axes)] if (axes := axes_of(e, node)) else [])
-    return e.emit(op, inputs, node if named else None, keepdims=int(bool(arg(node, "keepdim", False))))
+    return e.emit(op, inputs, node if named else None, keepdims=int(bool(argument(node, "keepdim", False))))
 
 
 def reduce(op: str) -> Translator:
@@ -56,13 +57,13 @@ def extreme(op: str) -> Translator:
 def variance(e: Emitter, node: fx.Node, root: bool, name: fx.Node | None) -> tuple[str, str]:
     """Variance or its root, and the mean, with `correction` taken from the count (1 unless told otherwise)."""
     value, axes, shape = e.value(node.args[0]), axes_of(e, node), e.shape(node.args[0])
-    unbiased = arg(node, "unbiased", True)
-    correction = arg(node, "correction", int(unbiased))
+    unbiased = argument(node, "unbiased", True)
+    correction = argument(node, "correction", int(unbiased))
     correction = 1 if correction is None else float(correction)
     if any(shape[a] < 0 for a in axes):
         raise refuse(node, "it goes over the batch, whose size is free", "reduce each sample by itself")
     count = int(np.prod([shape[a] for a in axes]))
-    keep = int(bool(arg(node, "keepdim", False)))
+    keep = int(bool(argument(node, "keepdim", False)))
     mean = e.emit("ReduceMean", [value, e.ints(axes)], keepdims=1)
     gap = e.emit("Sub", [value, mean])
     total = e.emit("ReduceSum", [e.emit("Mul", [gap, gap]), e.ints(axes)], keepdims=keep)
@@ -82,7 +83,7 @@ def spread_and_mean(root: bool) -> Translator:
 
 def norm(e: Emitter, node: fx.Node) -> str:
     """(sum |x|^p)^(1/p), with its limits for 0 and infinity."""
-    power = arg(node, "p", arg(node, "ord", 2))
+    power = argument(node, "p", argument(node, "ord", 2))
     power, value = 2.0 if power is None else float(power), e.value(node.args[0], e.dtype(node))
     if power in (1.0, 2.0):
         return over(e, f"ReduceL{int(power)}", value, node)

@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.adaptive import by_matrices
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.pool import rank_of
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 
 def _scales(node: fx.Node, rank: int) -> list[float] | list[None]:
     """The factor that the network gives for each axis; None where it gives sizes."""
-    given = arg(node, "scale_factors")
+    given = argument(node, "scale_factors")
     return [float(s) for s in given] if given else [None] * rank
 
 
@@ -52,7 +53,7 @@ def smooth(e: Emitter, node: fx.Node) -> str:
     if e.lifted is not None:
         raise refuse(node, "whole numbers would be rounded otherwise than in torch", "resize floats and round them")
     before, after, scales = e.shape(node.args[0]), e.shape(node), _scales(node, rank)
-    aligned = bool(arg(node, "align_corners"))
+    aligned = bool(argument(node, "align_corners"))
     kept = [b == a and s not in (None, 1) for b, a, s in zip(before[2:], after[2:], scales, strict=True)]
     if rank == 2 and "_aa" not in target and (aligned or not any(kept)):
         return _resize(e, node, "cubic" if "bicubic" in target else "linear", scales)
@@ -66,7 +67,7 @@ def smooth(e: Emitter, node: fx.Node) -> str:
 
 
 def _resize(e: Emitter, node: fx.Node, mode: str, scales: list[Any]) -> str:
-    corners = "align_corners" if arg(node, "align_corners") else "half_pixel"
+    corners = "align_corners" if argument(node, "align_corners") else "half_pixel"
     settings = {"mode": mode, "coordinate_transformation_mode": corners, "cubic_coeff_a": -0.75}
     value = e.value(node.args[0])
     if scales[0] is not None and corners == "half_pixel":
@@ -86,9 +87,9 @@ def _weights(target: str, before: int, after: int, scale: float | None, aligned:
 
 def grid_sample(e: Emitter, node: fx.Node) -> str:
     settings = {
-        "mode": ("linear", "nearest", "cubic")[int(arg(node, "interpolation_mode"))],
-        "padding_mode": ("zeros", "border", "reflection")[int(arg(node, "padding_mode"))],
-        "align_corners": int(bool(arg(node, "align_corners"))),
+        "mode": ("linear", "nearest", "cubic")[int(argument(node, "interpolation_mode"))],
+        "padding_mode": ("zeros", "border", "reflection")[int(argument(node, "padding_mode"))],
+        "align_corners": int(bool(argument(node, "align_corners"))),
     }
     return e.emit("GridSample", [e.value(node.args[0]), e.value(node.args[1])], node, **settings)
 
@@ -97,7 +98,7 @@ def affine_grid(e: Emitter, node: fx.Node) -> str:
     shape = e.shape(node)
     size = e.full_shape((shape[0], 1, *shape[1:-1]))
     return e.emit(
-        "AffineGrid", [e.value(node.args[0]), size], node, align_corners=int(bool(arg(node, "align_corners")))
+        "AffineGrid", [e.value(node.args[0]), size], node, align_corners=int(bool(argument(node, "align_corners")))
     )
 
 

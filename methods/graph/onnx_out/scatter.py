@@ -9,23 +9,24 @@ import numpy as np
 import torch
 from torch import fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.lookup import indices, positions, stacked
-from methods.graph.onnx_out.types import arg, axis_of, refuse
+from methods.graph.onnx_out.types import axis_of, refuse
 
 
 def index_put(e: Emitter, node: fx.Node) -> str:
     """Entries overwritten, or added to, at coordinates along the first axes."""
-    mask = arg(node, "indices")[0]
-    if len(arg(node, "indices")) == 1 and mask is not None and e.dtype(mask) == torch.bool:
+    mask = argument(node, "indices")[0]
+    if len(argument(node, "indices")) == 1 and mask is not None and e.dtype(mask) == torch.bool:
         return _masked_put(e, node, mask)
     found, wanted, rank = positions(e, node), e.dtype(node), len(e.shape(node))
     axes, rest = list(found), [axis for axis in range(rank) if axis not in found]
     where, depth = stacked(e, found)
     before = axes[0] if axes == list(range(axes[0], axes[0] + len(axes))) else 0
     value = e.emit("Transpose", [e.value(node.args[0])], perm=[*axes, *rest])
-    values = _spread(e, node, e.value(arg(node, "values"), wanted), (value, where), (len(axes), depth, before))
-    made = e.emit("ScatterND", [value, where, values], reduction="add" if arg(node, "accumulate") else "none")
+    values = _spread(e, node, e.value(argument(node, "values"), wanted), (value, where), (len(axes), depth, before))
+    made = e.emit("ScatterND", [value, where, values], reduction="add" if argument(node, "accumulate") else "none")
     return e.emit("Transpose", [made], node, perm=[[*axes, *rest].index(axis) for axis in range(rank)])
 
 
@@ -44,8 +45,8 @@ def _spread(e: Emitter, node: fx.Node, values: str, names: tuple[str, str], rank
 
 
 def _masked_put(e: Emitter, node: fx.Node, mask: fx.Node) -> str:
-    values: Any = arg(node, "values")
-    if e.shape(values) not in ((), (1,)) or arg(node, "accumulate"):
+    values: Any = argument(node, "values")
+    if e.shape(values) not in ((), (1,)) or argument(node, "accumulate"):
         raise refuse(node, "it writes as many values as a mask has truths", "write one value, or use torch.where")
     shape = e.shape(mask) + (1,) * (len(e.shape(node)) - len(e.shape(mask)))
     kept = torch.int64 if e.dtype(node) == torch.bool else e.dtype(node)
@@ -55,8 +56,8 @@ def _masked_put(e: Emitter, node: fx.Node, mask: fx.Node) -> str:
 
 def scatter(e: Emitter, node: fx.Node) -> str:
     """Entries overwritten, or added to, at positions along one axis."""
-    name, place = arg(node, "index"), axis_of(node, len(e.shape(node)))
-    values, wanted = arg(node, "src", arg(node, "value")), e.dtype(node)
+    name, place = argument(node, "index"), axis_of(node, len(e.shape(node)))
+    values, wanted = argument(node, "src", argument(node, "value")), e.dtype(node)
     where = indices(e, name)
     if isinstance(values, fx.Node):
         made = e.value(values, wanted)
@@ -71,13 +72,13 @@ def scatter(e: Emitter, node: fx.Node) -> str:
 
 def index_add(e: Emitter, node: fx.Node) -> str:
     """Slices added at positions along one axis."""
-    shape, axis, source = e.shape(node), axis_of(node, len(e.shape(node))), arg(node, "source")
-    factor, wanted = arg(node, "alpha", 1), e.dtype(node)
+    shape, axis, source = e.shape(node), axis_of(node, len(e.shape(node))), argument(node, "source")
+    factor, wanted = argument(node, "alpha", 1), e.dtype(node)
     values = e.value(source, wanted)
     if factor != 1:
         values = e.emit("Mul", [values, e.value(factor, wanted)])
-    view = tuple(e.shape(arg(node, "index"))[0] if i == axis else 1 for i in range(len(shape)))
-    where = e.emit("Expand", [e.reshape(indices(e, arg(node, "index")), view), e.emit("Shape", [values])])
+    view = tuple(e.shape(argument(node, "index"))[0] if i == axis else 1 for i in range(len(shape)))
+    where = e.emit("Expand", [e.reshape(indices(e, argument(node, "index")), view), e.emit("Shape", [values])])
     inputs = [e.value(node.args[0]), where, values]
     return e.emit("ScatterElements", inputs, node, axis=axis, reduction="add")
 
@@ -89,12 +90,12 @@ def replaced(e: Emitter, node: fx.Node) -> str:
     if shape[axis] < 0:
         raise refuse(node, "it writes to a slice of the batch, whose size is free", "write along another axis")
     every = np.arange(shape[axis])
-    values = e.value(arg(node, "src"), e.dtype(node))
+    values = e.value(argument(node, "src"), e.dtype(node))
     if "select" in str(node.target):
-        every = every[[int(arg(node, "index"))]]
+        every = every[[int(argument(node, "index"))]]
         values = e.emit("Unsqueeze", [values, e.ints([axis])])
     else:
-        every = every[int(arg(node, "start") or 0) : arg(node, "end") : int(arg(node, "step", 1))]
+        every = every[int(argument(node, "start") or 0) : argument(node, "end") : int(argument(node, "step", 1))]
     view = tuple(-1 if i == axis else 1 for i in range(len(shape)))
     where = e.emit("Expand", [e.constant(every.reshape(view)), e.emit("Shape", [values])])
     return e.emit("ScatterElements", [e.value(node.args[0]), where, values], node, axis=axis)

@@ -1,4 +1,4 @@
-"""What translations to ONNX share: the error, element types, and arguments by name."""
+"""What translations to ONNX share: the error, element types, and axes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from onnx import TensorProto
 from torch import Tensor, fx
 
 from methods.graph.ir import GraphError
+from methods.graph.nodes import argument
 
 ELEMENTS = {
     torch.float32: TensorProto.FLOAT,
@@ -50,20 +51,9 @@ def to_numpy(value: Tensor) -> NDArray[Any]:
     return array
 
 
-def arg(node: fx.Node, name: str, default: Any = None) -> Any:
-    """An argument of a node by the name that it has in the operator's schema: given, the schema's default, or
-    `default` where this overload has no such argument."""
-    for position, argument in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
-        if argument.name == name:
-            if position < len(node.args):
-                return node.args[position]
-            return node.kwargs.get(name, argument.default_value)
-    return default
-
-
 def axis_of(node: fx.Node, rank: int, name: str = "dim", default: int = 0) -> int:
     """A non-negative axis argument."""
-    value = arg(node, name, default)
+    value = argument(node, name, default)
     return int(value if value is not None else default) % max(1, rank)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter
-from methods.graph.onnx_out.types import arg, refuse
+from methods.graph.onnx_out.types import refuse
 
 
 @dataclass
@@ -27,7 +28,7 @@ class _Cell:
 
 def projected(e: Emitter, node: fx.Node) -> list[str]:
     """The output `[time, batch, directions * projection]` in the node's own order of axes, and the last states."""
-    first, directions = bool(arg(node, "batch_first")), 2 if arg(node, "bidirectional") else 1
+    first, directions = bool(argument(node, "batch_first")), 2 if argument(node, "bidirectional") else 1
     steps = e.shape(node.args[0])[1 if first else 0]
     if steps < 0:
         raise refuse(node, "its time axis is the batch, whose size is free", "set batch_first=True")
@@ -44,9 +45,9 @@ def projected(e: Emitter, node: fx.Node) -> list[str]:
 
 
 def _cells(e: Emitter, node: fx.Node) -> list[_Cell]:
-    names: Any = arg(node, "params")
-    hidden, cells = (e.value(state) for state in arg(node, "hx"))
-    biased = bool(arg(node, "has_biases"))
+    names: Any = argument(node, "params")
+    hidden, cells = (e.value(state) for state in argument(node, "hx"))
+    biased = bool(argument(node, "has_biases"))
     each = 5 if biased else 3
     found = []
     for place, start in enumerate(range(0, len(names), each)):

@@ -5,12 +5,11 @@ Every function changes the graph that it is given; callers clone first and call 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, fx
 
 from methods.graph.ir import Graph, WeightUse
+from methods.graph.nodes import argument
 from methods.graph.ops import TARGETS, kind_of
 from methods.graph.surgery.edit import BadEdit
 
@@ -24,7 +23,7 @@ def is_plain(use: WeightUse) -> bool:
 
 def groups_of(use: WeightUse) -> int:
     """The groups of a convolution; 1 for a linear layer."""
-    return 1 if kind_of(use.node.target) == "linear" else int(_argument(use.node, 6, "groups", 1))
+    return 1 if kind_of(use.node.target) == "linear" else int(argument(use.node, "groups"))
 
 
 def split_layer(graph: Graph, use: WeightUse, v: Tensor, u: Tensor) -> None:
@@ -32,7 +31,7 @@ def split_layer(graph: Graph, use: WeightUse, v: Tensor, u: Tensor) -> None:
     with the bias. `fc1.weight` becomes `fc1.v.weight` and `fc1.u.weight`, both at the site that `fc1` had.
     """
     node, stem = use.node, use.weight.removesuffix(".weight")
-    bias = _argument(node, 2, "bias", None)
+    bias = argument(node, "bias")
     first = _new_weight(graph, f"{stem}.v.weight", v, use)
     second = _new_weight(graph, f"{stem}.u.weight", u, use)
     if isinstance(bias, fx.Node):
@@ -74,7 +73,7 @@ def scale_weight(graph: Graph, use: WeightUse, factors: Tensor) -> None:
 
 def set_bias(graph: Graph, use: WeightUse, value: Tensor) -> None:
     """Gives a layer a bias `[out]`, or another one."""
-    bias, name = _argument(use.node, 2, "bias", None), _beside(use, "bias").replace(".weight_bias", ".bias")
+    bias, name = argument(use.node, "bias"), _beside(use, "bias").replace(".weight_bias", ".bias")
     if isinstance(bias, fx.Node) and bias.op == "get_attr" and len(bias.users) == 1:
         graph.set_tensor(str(bias.target), value, trainable=True)
         return
@@ -111,10 +110,6 @@ def quantise_operand(graph: Graph, reader: fx.Node, value: fx.Node, settings: tu
     target = TARGETS["aten.fake_quantize_per_tensor_affine.default"]
     with graph.module.graph.inserting_before(reader):
         return graph.module.graph.call_function(target, (value, *settings))
-
-
-def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
-    return node.args[position] if position < len(node.args) else node.kwargs.get(name, default)
 
 
 def _beside(use: WeightUse, what: str) -> str:

@@ -151,10 +151,6 @@ def _order(before: torch.Tensor, after: torch.Tensor) -> list[int]:
     return [place[tuple(sorted(row))] for row in after.tolist()]
 
 
-def _none(node: fx.Node, coupling: Coupling, gone: Gone) -> None:  # noqa: ARG001
-    return None
-
-
 RULES = {
     **dict.fromkeys(
         ("view", "reshape", "expand", "zeros", "ones", "full", "new_zeros", "new_ones", "new_full"), _sizes

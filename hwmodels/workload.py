@@ -75,7 +75,10 @@ class Op:
         site: the site of its weights (`weight:fc1`), empty where it has none.
         dims: which axes follow which pruning sites.
         attributes: what else tells two operators apart (stride, groups, fused activation).
-        stored_bits: bits per weight in the packed file (codebook index width); 0 means as in `weights`.
+        stored_bits: bits that each weight kept takes in the packed file (codebook index width); 0 means as in
+            `weights`. density: share of the weights that are kept; the others are zero. pattern: the rule by which
+            they are ("2:4", "block:4x1"), empty where any of them may be.
+        piece: whether it is one of a row of layers that a factorisation made of one.
         aliases: other names of its outputs: of what is fused into it or only passes it on.
         blocks: the removable blocks that it is in (`block:layer1.0`); without one of them it isn't run at all.
     """
@@ -92,6 +95,9 @@ class Op:
     dims: tuple[Dim, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     stored_bits: float = 0.0
+    density: float = 1.0
+    pattern: str = ""
+    piece: bool = False
     aliases: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
 

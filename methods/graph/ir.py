@@ -17,6 +17,7 @@ from torch.fx._lazy_graph_module import _LazyGraphModule
 
 from methods.graph.coupling.groups import Coupling
 from methods.graph.ops import NAMES, kind_of
+from methods.graph.weight_chain import LOOK_UPS
 
 
 class GraphError(Exception):
@@ -73,6 +74,7 @@ class Graph:
         inputs: what it takes. output_names: what the outputs are called.
         sites: parameter name -> original site name, where a rewrite gave the parameter a new name.
         rates: dropout nodes' own rates, which evaluation mode sets to 0.
+        patterns: parameter name -> the rule that its mask follows ("2:4"), empty where it follows none.
         coupling: what `trace.couple` found, remembered; None until it is asked for.
     """
 
@@ -83,12 +85,14 @@ class Graph:
         output_names: tuple[str, ...] = ("output",),
         sites: dict[str, str] | None = None,
         rates: dict[str, float] | None = None,
+        patterns: dict[str, str] | None = None,
     ) -> None:
         self.module = module
         self.inputs = inputs
         self.output_names = output_names
         self.sites = dict(sites or {})
         self.rates = dict(rates or {})
+        self.patterns = dict(patterns or {})
         self.coupling: Coupling | None = None
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -99,7 +103,7 @@ class Graph:
         """A copy that shares nothing with this one."""
         graph = fx.Graph()
         graph.output(graph.graph_copy(self.module.graph, {}))
-        result = Graph(empty_module(), self.inputs, self.output_names, self.sites, self.rates)
+        result = Graph(empty_module(), self.inputs, self.output_names, self.sites, self.rates, self.patterns)
         for name, parameter in self.module.named_parameters():
             result.set_tensor(name, parameter, trainable=True)
         for name, buffer in self.module.named_buffers():
@@ -179,13 +183,13 @@ class Graph:
         total = 0
         for name, parameter in self.module.named_parameters():
             owner, _, leaf = name.rpartition(".")
-            total += self.tensor(f"{owner}.indices").numel() if leaf == "codebook" else parameter.numel()
+            total += self.tensor(f"{owner}.indices").numel() if leaf in LOOK_UPS else parameter.numel()
         return total
 
     @property
     def quantised(self) -> bool:
         """Whether any value goes through a quantiser."""
-        return any(kind_of(n.target) == "quantize" for n in self.module.graph.nodes)
+        return any(kind_of(n.target) in ("quantize", "snap") for n in self.module.graph.nodes)
 
     def set_training(self, training: bool) -> None:
         """Switches dropout and batch normalisation by their schema arguments (torch.export fixes them)."""
@@ -265,7 +269,7 @@ def weight_source(value: object) -> fx.Node | None:
     while isinstance(value, fx.Node):
         if value.op == "get_attr":
             return value
-        if kind_of(value.target) not in ("quantize", "lookup", "move", "binary"):
+        if kind_of(value.target) not in ("quantize", "snap", "lookup", "move", "binary"):
             return None
         value = value.args[0]
     return None

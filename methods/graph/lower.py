@@ -10,22 +10,23 @@ from dataclasses import replace
 from math import log2, prod
 from typing import Any
 
-import numpy as np
 from torch import fx
 
-from hwmodels.workload import Dim, Op, TensorSpec, Workload
+from hwmodels.workload import Op, TensorSpec, Workload
+from methods.graph.axis_sites import LAYERS, AxisSites
 from methods.graph.coupling.groups import Coupling
 from methods.graph.coupling.verify import trusted
 from methods.graph.ir import Graph, value_shapes, weight_source
 from methods.graph.nodes import argument, name_of
 from methods.graph.ops import kind_of
 from methods.graph.surgery.blocks import blocks
+from methods.graph.surgery.chains import is_piece
+from methods.graph.weight_chain import chain_of
 
 FREE = {"reshape", "flatten", "view", "unsqueeze", "squeeze", "unflatten", "dropout", "clone", "contiguous", "alias"}
 FREE |= {"detach", "to"}
 """Operators that move no data in a runtime."""
 
-LAYERS = ("conv", "conv_transpose", "linear")
 KINDS = {
     "conv_transpose": "conv",
     "unary": "elementwise",
@@ -34,7 +35,7 @@ KINDS = {
     "move": "data",
 }
 KINDS |= {"pad": "data", "reduce": "pool", "lookup": "data", "create": "data", "other": "data"}
-KINDS |= {"einsum": "matmul", "glu": "elementwise"}
+KINDS |= {"einsum": "matmul", "glu": "elementwise", "snap": "elementwise"}
 
 
 def lower(graph: Graph, batch: int = 1, dims: bool = False) -> Workload:
@@ -49,7 +50,7 @@ class _Lowering:
         self.alias: dict[fx.Node, fx.Node] = {}
         self.ops: dict[fx.Node, Op] = {}
         self.constants = _constants(graph)
-        self.tracker = _Dims(graph, coupling) if coupling else None
+        self.tracker = AxisSites(graph, coupling) if coupling else None
         self.blocks = _blocks(graph) if coupling else {}
 
     def run(self) -> Workload:
@@ -110,7 +111,7 @@ class _Lowering:
         reads = [a for a in node.all_input_nodes if a not in self.constants and kind_of(a.target) != "size"]
         inputs = tuple(self._spec(a, node) for a in reads)
         outputs = tuple(TensorSpec(s) for s in self.shapes[node.name])
-        weights, site, stored = self._weights(node, kind)
+        weights, site = self._weights(node, kind)
         op = Op(
             name=node.name,
             kind=KINDS.get(kind, kind),
@@ -122,26 +123,42 @@ class _Lowering:
             writes=(node.name,),
             site=site,
             attributes=_attributes(node, kind),
-            stored_bits=stored,
             blocks=self.blocks.get(node.name, ()),
         )
+        op = self._stored(op, node) if kind in LAYERS else op
         return replace(op, dims=self.tracker.dims(node, reads, op, self._names(node))) if self.tracker else op
 
     def _names(self, node: fx.Node) -> list[str]:
         return [str(a.target) for a in node.all_input_nodes if a.op == "get_attr"]
 
-    def _weights(self, node: fx.Node, kind: str) -> tuple[tuple[TensorSpec, ...], str, float]:
+    def _weights(self, node: fx.Node, kind: str) -> tuple[tuple[TensorSpec, ...], str]:
         if kind not in LAYERS or not isinstance(node.args[1], fx.Node):
             names = self._names(node)
-            return tuple(TensorSpec(tuple(self.graph.tensor(n).shape)) for n in names), "", 0.0
+            return tuple(TensorSpec(tuple(self.graph.tensor(n).shape)) for n in names), ""
         source = weight_source(node.args[1])
-        bits, stored = _read_bits(node.args[1]), 0.0
-        if source is not None and str(source.target).endswith(".codebook"):
-            stored = max(1.0, log2(self.graph.tensor(str(source.target)).numel()))
-        specs = [TensorSpec(self.shapes[node.args[1].name][0], bits)]
+        specs = [TensorSpec(self.shapes[node.args[1].name][0], _read_bits(node.args[1]))]
         if len(node.args) > 2 and isinstance(node.args[2], fx.Node):
             specs.append(TensorSpec(self.shapes[node.args[2].name][0]))
-        return tuple(specs), self.graph.site_of(str(source.target)) if source is not None else "", stored
+        return tuple(specs), self.graph.site_of(str(source.target)) if source is not None else ""
+
+    def _stored(self, op: Op, node: fx.Node) -> Op:
+        """The layer with what its weight takes on disk: by its form."""
+        chain = chain_of(node.args[1])
+        if chain is None:
+            return op
+        values = self.graph.tensor(chain.parameter)
+        op = replace(op, piece=is_piece(self.graph, chain.parameter))
+        if chain.kind == "codebook":
+            op = replace(op, stored_bits=_index_bits(tuple(values.shape), op.weights[0].elements))
+        elif chain.kind:
+            op = replace(op, stored_bits=32.0 * values.numel() / op.weights[0].elements)
+        elif chain.snap is not None:
+            levels = self.shapes[argument(chain.snap, "levels").name][0]
+            op = replace(op, stored_bits=max(1.0, log2(levels[-1])))
+        if chain.mask:
+            density = float(self.graph.tensor(chain.mask).float().mean())
+            op = replace(op, density=density, pattern=self.graph.patterns.get(chain.parameter, ""))
+        return op
 
     def _macs(self, node: fx.Node, kind: str, weights: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> int:
         shape = self.shapes[node.args[0].name][0] if node.args and isinstance(node.args[0], fx.Node) else ()
@@ -170,43 +187,6 @@ class _Lowering:
         return prod(sizes.values())
 
 
-class _Dims:
-    """Turns a coupling into the `dims` of operators."""
-
-    def __init__(self, graph: Graph, coupling: Coupling) -> None:
-        self.coupling = coupling
-        self.sites = list(coupling.groups)
-        self.site_of = np.full(coupling.units, -1)
-        for number, group in enumerate(coupling.groups.values()):
-            self.site_of[list(group.roots)] = number
-        self.parameter = {str(n.target): n.name for n in graph.nodes if n.op == "get_attr"}
-
-    def dims(self, node: fx.Node, reads: list[fx.Node], op: Op, parameters: list[str]) -> tuple[Dim, ...]:
-        values = [(a.name, 0) for a in reads] + [(node.name, i) for i in range(len(op.outputs))]
-        values += [(self.parameter[name], 0) for name in (_weight_names(node) or parameters)[: len(op.weights)]]
-        tensors = zip(values, op.inputs + op.outputs + op.weights, strict=False)
-        return tuple(d for i, ((name, output), spec) in enumerate(tensors) for d in self._along(i, spec, name, output))
-
-    def _along(self, tensor: int, spec: TensorSpec, name: str, output: int) -> list[Dim]:
-        outputs = self.coupling.axes.get(name) or []
-        axes = outputs[output] if output < len(outputs) else {}
-        return [d for axis, units in axes.items() for d in self._axis(tensor, axis, spec.shape[axis], units.numpy())]
-
-    def _axis(self, tensor: int, axis: int, size: int, units: Any) -> list[Dim]:
-        """Entries that follow the same sites are one segment; an axis that holds the batch too is `size` long here."""
-        rows, counts = np.unique(np.sort(self.site_of[units], axis=1), axis=0, return_counts=True)
-        dims = []
-        for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
-            sites = [(self.sites[s], self._units(self.sites[s])) for s in dict.fromkeys(row) if s >= 0]
-            if sites:
-                each = count * size // (len(units) * prod(found for _, found in sites))
-                dims.append(Dim(tensor, axis, sites[0][0], max(1, each), sites[0][1], tuple(sites[1:])))
-        return dims
-
-    def _units(self, site: str) -> int:
-        return len(self.coupling.groups[site])
-
-
 def _blocks(graph: Graph) -> dict[str, tuple[str, ...]]:
     """Node name -> the removable blocks that it goes with."""
     found: dict[str, tuple[str, ...]] = {}
@@ -214,14 +194,6 @@ def _blocks(graph: Graph) -> dict[str, tuple[str, ...]]:
         for name in (*block.nodes, block.add):
             found[name] = (*found.get(name, ()), site)
     return found
-
-
-def _weight_names(node: fx.Node) -> list[str]:
-    """Weight and bias of a layer, in the order of the operator's weights."""
-    if kind_of(node.target) not in LAYERS:
-        return []
-    sources = [weight_source(a) for a in node.args[1:3]]
-    return [str(s.target) for s in sources if s is not None]
 
 
 def _constants(graph: Graph) -> set[fx.Node]:
@@ -235,10 +207,15 @@ def _constants(graph: Graph) -> set[fx.Node]:
     return found
 
 
+def _index_bits(book: tuple[int, ...], weights: int) -> float:
+    """Bits of an index; spread over its members, with the book, where an index stands for several weights."""
+    bits = max(1.0, log2(book[0]))
+    return bits if len(book) == 1 else bits / book[1] + 32.0 * prod(book) / weights
+
+
 def _bits(node: fx.Node) -> int:
     """Bits of a quantiser from its range of codes."""
-    low, high = node.args[-2], node.args[-1]
-    return max(1, (int(high) - int(low)).bit_length())  # type: ignore[arg-type]
+    return max(1, (int(argument(node, "quant_max")) - int(argument(node, "quant_min"))).bit_length())
 
 
 def _read_bits(node: fx.Node) -> int:

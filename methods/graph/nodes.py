@@ -41,7 +41,7 @@ def set_argument(node: fx.Node, name: str, value: Any) -> None:
 
 def name_of(node: fx.Node) -> str:
     """The operator's name without namespace and overload."""
-    return str(node.target).removeprefix("aten.").split(".")[0]
+    return str(node.target).removeprefix("aten.").removeprefix("fitwright.").split(".")[0]
 
 
 def is_several(node: fx.Node) -> bool:

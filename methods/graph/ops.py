@@ -1,4 +1,6 @@
-"""Every ATen operator that a Graph may hold, by kind: one table for reading, coupling, lowering and export.
+"""Every operator that a Graph may hold, by kind: one table for reading, coupling, lowering and export.
+
+ATen's, and one of our own (`own_ops.py`).
 
 An operator that isn't listed can't be read from a file, so nothing from outside chooses what is called. All of them
 are functional: capture and the readers replace in-place operators by their plain twins, other spellings of a listed
@@ -12,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from methods.graph.own_ops import SNAP
 
 _TABLE: dict[str, str] = {
     "conv": "conv1d conv2d conv3d",
@@ -67,7 +71,10 @@ _TABLE: dict[str, str] = {
     "recurrent": "lstm.input gru.input rnn_tanh.input rnn_relu.input",
     "embedding": "embedding",
     "lookup": "index_select gather index.Tensor",
-    "quantize": "fake_quantize_per_tensor_affine fake_quantize_per_channel_affine",
+    "quantize": """
+        fake_quantize_per_tensor_affine fake_quantize_per_channel_affine
+        _fake_quantize_learnable_per_tensor_affine _fake_quantize_learnable_per_channel_affine
+    """,
     "create": """
         zeros ones full arange arange.start arange.start_step eye eye.m linspace scalar_tensor
         zeros_like ones_like full_like new_zeros new_ones new_full tril triu
@@ -96,6 +103,7 @@ KINDS: dict[str, tuple[str, ...]] = {kind: _names(text) for kind, text in _TABLE
 - unary: elementwise; the first argument is the tensor. binary: elementwise with broadcasting over all its tensors.
 - move: every number of the result is one of the first argument (or list of arguments).
 - reduce: over the given axes (all of them where none are given). softmax: along one axis, shape kept.
+- quantize: rounds its first argument to evenly spaced codes. snap: rounds it to any levels.
 - create: depends on nothing but sizes and types (`tril` and `triu`: on a value made so, or on any other).
 - other: allowed, and nothing is promised; several have more than one output.
 """
@@ -117,16 +125,16 @@ def _resolve(name: str) -> Callable[..., Any]:
     return getattr(getattr(torch.ops.aten, packet), overload)  # type: ignore[no-any-return]
 
 
-TARGETS: dict[str, Callable[..., Any]] = PYTHON | {
-    f"aten.{name}": _resolve(name) for names in KINDS.values() for name in names
-}
+OWN: dict[str, Callable[..., Any]] = {"fitwright.snap.default": SNAP}
+TARGETS: dict[str, Callable[..., Any]] = PYTHON | OWN
+TARGETS |= {f"aten.{name}": _resolve(name) for names in KINDS.values() for name in names}
 """Name in a file -> the function that it calls."""
 
 NAMES: dict[Callable[..., Any], str] = {target: name for name, target in TARGETS.items()}
 KIND_OF: dict[Callable[..., Any], str] = {
     TARGETS[f"aten.{name}"]: kind for kind, names in KINDS.items() for name in names
 } | {target: "size" for target in PYTHON.values() if target is not operator.getitem}
-KIND_OF[operator.getitem] = "getitem"
+KIND_OF |= {operator.getitem: "getitem", SNAP: "snap"}
 
 
 def kind_of(target: Any) -> str:

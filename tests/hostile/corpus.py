@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.hostile import of_fwm, of_onnx, of_other, of_pt2, of_zip
+from tests.hostile import of_fwm, of_onnx, of_other, of_pt2, of_weights, of_zip
 from tests.hostile.case import SECRET, Case, Traps
 
 
@@ -18,7 +18,7 @@ def traps_in(folder: Path) -> Traps:
 
 def corpus(traps: Traps) -> list[Case]:
     """All cases."""
-    return [case for kind in (of_zip, of_fwm, of_pt2, of_onnx, of_other) for case in kind.cases(traps)]
+    return [case for kind in (of_zip, of_fwm, of_weights, of_pt2, of_onnx, of_other) for case in kind.cases(traps)]
 
 
 def write(cases: list[Case], folder: Path) -> list[Path]:

@@ -11,17 +11,19 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import save
 from torch import nn
 
 from methods.graph import file
+from methods.storage.plain import Plain
+from methods.storage.pool import joined
+from methods.storage.records import Record, encode
 from tests.hostile.zips import Member, build, deflated
 
-ARRAYS = {
-    "0": np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4),
-    "1": np.linspace(-1, 1, 6, dtype=np.float32),
-    "2": np.linspace(-1, 1, 18, dtype=np.float32).reshape(3, 6),
-}
+RECORDS = (
+    Plain(np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)),
+    Plain(np.linspace(-1, 1, 6, dtype=np.float32)),
+    Plain(np.linspace(-1, 1, 18, dtype=np.float32).reshape(3, 6)),
+)
 NODES: list[Any] = [
     ["x", "placeholder", "x", [], {}],
     ["w", "get_attr", "fc.weight", [], {}],
@@ -39,20 +41,20 @@ DOCUMENT: dict[str, Any] = {
     "sites": {},
     "rates": {},
     "nodes": NODES,
-    "tensors": {"fc.weight": ["0", "raw", 1], "fc.bias": ["1", "raw", 1], "head.weight": ["2", "raw", 1]},
+    "tensors": {"fc.weight": 1, "fc.bias": 1, "head.weight": 1},
 }
 
 
 def fwm(change: dict[str, Any] | None = None, text: bytes | None = None, weights: bytes | None = None) -> bytes:
     """A `.fwm` with parts of its document, all of its JSON, or its weights replaced."""
     text = json.dumps(DOCUMENT | (change or {})).encode() if text is None else text
-    weights = arrays() if weights is None else weights
-    return build([deflated(b"graph.json", text), Member(b"weights.safetensors", weights)])
+    weights = blob() if weights is None else weights
+    return build([deflated(b"graph.json", text), Member(b"weights.bin", weights)])
 
 
-def arrays() -> bytes:
-    """Its weights."""
-    return save(dict(ARRAYS))
+def blob(*records: Record) -> bytes:
+    """Its weights, or others."""
+    return joined([piece for record in records or RECORDS for piece in encode(record)])
 
 
 def inserted(*rows: list[Any], output: str = "head") -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
+from methods.storage.plain import Plain
 from tests.hostile import good
 from tests.hostile.case import Case, Traps
 from tests.hostile.good import DOCUMENT, NODES, call, fwm, inserted
@@ -103,14 +103,14 @@ def cases(traps: Traps) -> Iterator[Case]:
         yield Case(f"node-name-{i}.fwm", inserted(call("aten.relu.default", "%head", name=name), output=name))
     for i, name in enumerate(ATTRIBUTES):
         yield Case(f"attribute-{i}.fwm", inserted(["bad", "get_attr", name, [], {}], output="bad"))
-        tensors = DOCUMENT["tensors"] | {name: ["3", "raw", 1]}
-        yield Case(f"tensor-name-{i}.fwm", fwm({"tensors": tensors}, weights=save(good.ARRAYS | {"3": np.ones(3)})))
+        tensors = DOCUMENT["tensors"] | {name: 1}
+        weights = good.blob(*good.RECORDS, Plain(np.ones(3)))
+        yield Case(f"tensor-name-{i}.fwm", fwm({"tensors": tensors}, weights=weights))
     for what, rows in BOMBS.items():
         yield Case(f"{what}.fwm", inserted(*rows, output=rows[-1][0]))
     yield from _structures()
     yield from _arguments()
     yield from _documents(traps)
-    yield from _weights()
 
 
 def _structures() -> Iterator[Case]:
@@ -177,37 +177,3 @@ def _documents(traps: Traps) -> Iterator[Case]:
             f"without-{what}.fwm", fwm(text=json.dumps({k: v for k, v in DOCUMENT.items() if k != what}).encode())
         )
         yield Case(f"odd-{what}.fwm", fwm({what: {"a": [None]}}))
-
-
-def _weights() -> Iterator[Case]:
-    def header(text: bytes, length: int | None = None, data: bytes = bytes(96)) -> bytes:
-        return (len(text) if length is None else length).to_bytes(8, "little") + text + data
-
-    entry = {"dtype": "F32", "shape": [6, 4], "data_offsets": [0, 96]}
-    changes: dict[str, Any] = {
-        "overlap": {"a": entry, "b": entry},
-        "outside": {"a": entry | {"data_offsets": [0, 1 << 40]}},
-        "negative": {"a": entry | {"data_offsets": [-96, 0]}},
-        "backwards": {"a": entry | {"data_offsets": [96, 0]}},
-        "hole": {"a": entry | {"shape": [1], "data_offsets": [92, 96]}},
-        "overflow": {"a": entry | {"shape": [1 << 62, 1 << 62]}},
-        "nothing": {"a": entry | {"shape": [0, 1 << 62], "data_offsets": [0, 0]}},
-        "minus": {"a": entry | {"shape": [-6, -4]}},
-        "type": {"a": entry | {"dtype": "OBJECT"}},
-        "other-bytes": {"a": entry | {"shape": [5, 5]}},
-    }
-    for what, table in changes.items():
-        yield Case(f"weights-{what}.fwm", fwm(weights=header(json.dumps(table).encode())))
-    for what, length in {"giant": 1 << 62, "gigabyte": 1 << 30, "zero": 0, "past": 10_000}.items():
-        yield Case(f"header-{what}.fwm", fwm(weights=header(b"{}", length)))
-    yield Case("header-deep.fwm", fwm(weights=header(b'{"a":' * 50_000)))
-    tables = "".join(f'"{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}},' for i in range(10_000))
-    yield Case("header-many.fwm", fwm(weights=header(b"{" + tables[:-1].encode() + b"}", data=b"")))
-    again = {f"copy{i}": ["0", "raw", 1] for i in range(5000)}
-    yield Case("one-array-many-times.fwm", fwm({"tensors": DOCUMENT["tensors"] | again}))
-    yield Case("without-array.fwm", fwm(weights=save({"0": good.ARRAYS["0"]})))
-    packed = {"code": "codebook", "shape": [1 << 20, 1 << 20], "centres": 2, "values": "float32", "bits": 1}
-    coded = {"code": "int8-huffman", "shape": [1 << 40], "scale": []}
-    for what, code, meta in (("codebook", "codebook", packed), ("codes", "int8", coded), ("unknown", "brotli", coded)):
-        entry_of = [["0", code, 1, meta, "int64"], *list(DOCUMENT["tensors"].values())[1:]]
-        yield Case(f"packed-{what}.fwm", fwm({"tensors": dict(zip(DOCUMENT["tensors"], entry_of))}))

@@ -54,7 +54,7 @@ ENDS = {
 
 def cases(traps: Traps) -> Iterator[Case]:
     """Around the sound `.fwm`, whose two members are what is lied about."""
-    graph, weights = deflated(b"graph.json", _document()), Member(b"weights.safetensors", good.arrays())
+    graph, weights = deflated(b"graph.json", _document()), Member(b"weights.bin", good.blob())
     for i, name in enumerate(NAMES):
         yield Case(f"name-{i}.fwm", build([deflated(name, _document()), weights]))
         yield Case(f"extra-{i}.fwm", build([graph, weights, Member(name, traps.pickled())]))
@@ -80,9 +80,9 @@ def _layouts(graph: Member, weights: Member) -> Iterator[Case]:
     yield Case("twice.fwm", whole + whole)
     yield Case("duplicate.fwm", build([graph, weights, graph]))
     yield Case("duplicate-other.fwm", build([graph, weights, deflated(b"graph.json", b"{}")]))
-    yield Case("same-place.fwm", build([graph, deflated(b"weights.safetensors", good.arrays(), central={"offset": 0})]))
-    yield Case("overlap.fwm", build([graph, Member(b"weights.safetensors", good.arrays(), central={"offset": 40})]))
-    yield Case("far.fwm", build([graph, Member(b"weights.safetensors", good.arrays(), central={"offset": 1 << 31})]))
+    yield Case("same-place.fwm", build([graph, deflated(b"weights.bin", good.blob(), central={"offset": 0})]))
+    yield Case("overlap.fwm", build([graph, Member(b"weights.bin", good.blob(), central={"offset": 40})]))
+    yield Case("far.fwm", build([graph, Member(b"weights.bin", good.blob(), central={"offset": 1 << 31})]))
     yield Case("other-name.fwm", build([deflated(b"graph.json", _document(), local_name=b"other.json"), weights]))
     yield Case("link.fwm", build([Member(b"graph.json", b"/etc/passwd", central=link), weights]))
     yield Case(
@@ -94,7 +94,7 @@ def _layouts(graph: Member, weights: Member) -> Iterator[Case]:
     yield Case("one-member.fwm", build([graph]))
     yield Case("no-member.fwm", build([]))
     yield Case("third-member.fwm", build([graph, weights, Member(b"code/__init__.py", b"import os")]))
-    yield Case("packed-weights.fwm", build([graph, deflated(b"weights.safetensors", good.arrays())]))
+    yield Case("packed-weights.fwm", build([graph, deflated(b"weights.bin", good.blob())]))
     yield Case("end64.fwm", _end64(build([graph, weights]), 2))
     yield Case("end64-lies.fwm", _end64(build([graph, weights]), 1 << 40))
 
@@ -110,7 +110,7 @@ def _end64(data: bytes, count: int) -> bytes:
 def _bombs(weights: Member) -> Iterator[Case]:
     blank = deflated(b"graph.json", b" " * (30 << 20))
     yield Case("bomb.fwm", build([blank, weights]))
-    yield Case("bomb-of-weights.fwm", build([deflated(b"weights.safetensors", bytes(4 << 20)), weights]))
+    yield Case("bomb-of-weights.fwm", build([deflated(b"weights.bin", bytes(4 << 20)), weights]))
     nested = build([deflated(b"inner.zip", build([blank])), weights])
     yield Case("nested.fwm", nested)
     yield Case("nested.pt2", nested)

@@ -90,3 +90,11 @@ def test_every_file_has_a_verdict_with_a_reason(judged: Judged) -> None:
 def test_what_is_hostile_is_refused(judged: Judged) -> None:
     """Only files that are harmless, or by chance as good as before, are read."""
     assert [case.name for case, verdict in judged if case.refused and verdict.outcome == "loaded"] == []
+
+
+def test_what_is_packed_and_sound_is_read(judged: Judged) -> None:
+    """The packed weights that the corpus changes byte by byte, before they were changed."""
+    sound = ("packed.fwm", "packed-zeros.fwm")
+    assert {case.name: verdict.outcome for case, verdict in judged if case.name in sound} == dict.fromkeys(
+        sound, "loaded"
+    )

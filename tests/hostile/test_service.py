@@ -16,7 +16,7 @@ from tests.hostile.case import SECRET, Case, Traps
 from tests.hostile.corpus import corpus, traps_in
 
 WORST = (
-    *("bomb.fwm", "nodes-many.fwm", "zeros.fwm", "embedding-outside.fwm", "header-giant.fwm"),
+    *("bomb.fwm", "nodes-many.fwm", "zeros.fwm", "embedding-outside.fwm", "bomb-of-weights.fwm"),
     *("executed-by-torch-guards.pt2", "graph-many.pt2", "external-3.onnx", "nested-30.onnx", "pickle-saved.pt2"),
 )
 GROWTH_BYTES = 50 << 20

@@ -186,7 +186,14 @@ def _cell(t: Known, weights: Sequence[Any], made: Tensor, hidden: Tensor, reads:
 
 def quantize(t: Known, node: fx.Node) -> Ids:
     """Rounding: per tensor it changes nothing; per channel its scales stand for fixed channels."""
-    if name_of(node) == "fake_quantize_per_channel_affine":
+    if "per_channel" in name_of(node):
+        return t.barrier(node, COMPUTED)  # type: ignore[no-any-return]
+    return t.ids(node.args[0])
+
+
+def snap(t: Known, node: fx.Node) -> Ids:
+    """Rounding to levels: a row of them for each channel stands for fixed channels."""
+    if len(t.shape(argument(node, "levels"))) == 2:
         return t.barrier(node, COMPUTED)  # type: ignore[no-any-return]
     return t.ids(node.args[0])
 
@@ -203,5 +210,6 @@ RULES: dict[str, Rule] = {
     "embedding": embedding,
     "recurrent": recurrent,
     "quantize": quantize,
+    "snap": snap,
 }
 """Kind or name of an operator -> its rule."""

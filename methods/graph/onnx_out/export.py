@@ -20,6 +20,7 @@ from methods.graph.onnx_out.move import picked
 from methods.graph.onnx_out.ops import ALTERNATIVES, name_of, translator_of
 from methods.graph.onnx_out.types import ExportError, element, inner
 from methods.graph.ops import kind_of
+from methods.graph.surgery.settle import settled
 
 __all__ = ["BATCH", "OPSET", "ExportError", "check_export", "differences", "export"]
 
@@ -38,6 +39,7 @@ def export(graph: Graph) -> bytes:
         ExportError: an operator has no ONNX form here, or the weights are larger than a file can hold; the message
             names the node and what would do instead.
     """
+    graph = settled(graph)
     emitter = Emitter(graph)
     specs = iter(graph.inputs)
     ends: list[fx.Node] = []
@@ -105,7 +107,9 @@ def _model(emitter: Emitter, ends: list[fx.Node]) -> bytes:
     read = {name for node in nodes for name in node.input}
     tensors = [t for t in emitter.initializers if t.name in read]
     body = helper.make_graph(nodes, "fitwright", inputs, outputs, tensors)
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fitwright")
+    domains = sorted({node.domain for node in nodes} - {""})
+    opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    model = helper.make_model(body, opset_imports=opsets, producer_name="fitwright")
     model.ir_version = 10
     data: bytes = model.SerializeToString()
     return data

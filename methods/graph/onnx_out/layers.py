@@ -8,6 +8,7 @@ from torch import fx
 
 from methods.graph.nodes import argument
 from methods.graph.onnx_out.emitter import Emitter, Translator
+from methods.graph.onnx_out.packed import packed_linear
 from methods.graph.onnx_out.quantised import bias_of, weight_of
 from methods.graph.onnx_out.types import listed
 
@@ -15,7 +16,7 @@ from methods.graph.onnx_out.types import listed
 def conv(e: Emitter, node: fx.Node) -> str:
     """Convolutions of one to three axes."""
     rank = len(e.shape(node)) - 2
-    weight, scales = weight_of(e, node.args[1])
+    weight, scales = weight_of(e, node)
     inputs = [e.value(node.args[0]), weight]
     if (bias := argument(node, "bias")) is not None:
         inputs.append(bias_of(e, node, bias, scales))
@@ -48,9 +49,11 @@ def conv_transpose(e: Emitter, node: fx.Node) -> str:
 
 
 def linear(e: Emitter, node: fx.Node) -> str:
+    if (packed := packed_linear(e, node)) is not None:
+        return packed
     bias = argument(node, "bias")
     flat = len(e.shape(node.args[0])) == len(e.shape(node.args[1])) == 2
-    weight, scales = weight_of(e, node.args[1], transpose=not flat and len(e.shape(node.args[1])) == 2)
+    weight, scales = weight_of(e, node, transpose=not flat and len(e.shape(node.args[1])) == 2)
     if flat:
         inputs = [e.value(node.args[0]), weight] + ([] if bias is None else [bias_of(e, node, bias, scales)])
         return e.emit("Gemm", inputs, node, transB=1)

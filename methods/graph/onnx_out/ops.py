@@ -25,11 +25,12 @@ from methods.graph.onnx_out import (
     reduce,
     resample,
     scatter,
+    snapped,
 )
 from methods.graph.onnx_out.emitter import Translator
 
 MODULES = (
-    *(layers, quantised, norms, attention, recurrent, pool, adaptive, resample),
+    *(layers, quantised, snapped, norms, attention, recurrent, pool, adaptive, resample),
     *(pad, activations, maths, binary, mixed, reduce, order, lookup),
     *(scatter, move, rearrange, create),
 )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from methods.graph.nodes import argument
+from methods.graph.nodes import argument, name_of
 from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.types import to_numpy
 from methods.graph.ops import kind_of
@@ -24,7 +24,7 @@ def _int8_weight(e: Emitter, node: Any, transpose: bool) -> tuple[str, Any]:
     axis, low, high = (int(a) for a in node.args[3:6])
     view = [1] * weight.dim()
     view[axis] = -1
-    codes = (weight.detach().float() / scale.view(view)).round() + zero.view(view)
+    codes = (weight.detach().float() * (1.0 / scale).view(view)).round() + zero.view(view)
     array, axis = to_numpy(codes.clamp(low, high).to(torch.int8)), axis
     array, axis = (array.T, 1 - axis) if transpose else (array, axis)
     scales = scale.numpy().astype(np.float32)
@@ -45,10 +45,23 @@ def bias_of(e: Emitter, node: fx.Node, bias: Any, scales: Any) -> str:
     return e.emit("DequantizeLinear", inputs, axis=0)
 
 
-def weight_of(e: Emitter, value: Any, transpose: bool = False) -> tuple[str, Any]:
-    """A weight, or its transpose, and its scales if it is kept as codes."""
+def in_codes(layer: fx.Node) -> bool:
+    """Whether a layer's input and weight are codes of 8 bits, or fit into them: what integer kernels take."""
+    source, weight = layer.args[:2]
+    nodes = isinstance(source, fx.Node) and isinstance(weight, fx.Node)
+    if not nodes or kind_of(layer.target) not in ("conv", "linear"):
+        return False
+    return _is_tensor_quantiser(source) and _is_byte(source) and _is_channel_quantiser(weight) and _fits(weight)
+
+
+def weight_of(e: Emitter, layer: fx.Node, transpose: bool = False) -> tuple[str, Any]:
+    """A layer's weight, or its transpose, and its scales if it is kept as codes.
+
+    It is where the input is codes too; next to floats, runtimes would decode it at every call.
+    """
+    value: Any = layer.args[1]
     fixed = value in e.constants
-    if fixed and kind_of(value.target) == "quantize" and len(value.args) == 6 and _fits(value):
+    if fixed and in_codes(layer):
         known = f"{value.name}/t" if transpose else value.name
         if any(known in n.output for n in e.nodes):
             return known, to_numpy(e.fold(value.args[1])).astype(np.float32)
@@ -60,8 +73,16 @@ def weight_of(e: Emitter, value: Any, transpose: bool = False) -> tuple[str, Any
     return e.constant(to_numpy(e.fold(value).float().T), f"{e.stored(value)}/t"), None
 
 
-def _fits(node: fx.Node) -> bool:
-    return int(node.args[4]) >= -128 and int(node.args[5]) <= 127  # type: ignore[arg-type]
+def _is_tensor_quantiser(node: Any) -> bool:
+    return node.op == "call_function" and name_of(node) == "fake_quantize_per_tensor_affine"
+
+
+def _is_channel_quantiser(node: Any) -> bool:
+    return node.op == "call_function" and name_of(node) == "fake_quantize_per_channel_affine"
+
+
+def _fits(node: Any) -> bool:
+    return int(node.args[4]) >= -128 and int(node.args[5]) <= 127
 
 
 def _is_byte(node: Any) -> bool:
@@ -81,8 +102,8 @@ def quantize(e: Emitter, node: fx.Node) -> str:
 
 
 def _rounded(e: Emitter, node: fx.Node, scale: Any, zero: Any) -> str:
-    """Codes and back as plain arithmetic; the last two arguments are the lowest and the highest code."""
-    low, high = (e.floats(float(a)) for a in node.args[-2:])  # type: ignore[arg-type]
+    """Codes and back as plain arithmetic."""
+    low, high = (e.floats(float(argument(node, name))) for name in ("quant_min", "quant_max"))
     step, point = e.floats(scale), e.floats(zero)
     codes = e.emit("Round", [e.emit("Div", [e.value(node.args[0]), step])])
     codes = e.emit("Clip", [e.emit("Add", [codes, point]), low, high])
@@ -105,4 +126,6 @@ def number(e: Emitter, value: Any) -> float:
 TABLE: Mapping[str, Translator] = {
     "fake_quantize_per_tensor_affine": quantize,
     "fake_quantize_per_channel_affine": quantize_channels,
+    "_fake_quantize_learnable_per_tensor_affine": quantize,
+    "_fake_quantize_learnable_per_channel_affine": quantize_channels,
 }

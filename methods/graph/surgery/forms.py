@@ -1,4 +1,6 @@
-"""Other forms for a weight, inside the graph: two factors, a codebook, 8-bit codes. Training and export see them as is.
+"""Other forms for a weight, inside the graph: look-ups, masks, factors, rounding. Training and export see them as is.
+
+In this order, as `weight_chain.py` reads them: a mask is put on a look-up, rounding on both.
 
 Every function changes the graph that it is given; callers clone first and call `remove_unused` at the end.
 """
@@ -12,13 +14,33 @@ from methods.graph.ir import Graph, WeightUse
 from methods.graph.nodes import argument
 from methods.graph.ops import TARGETS, kind_of
 from methods.graph.surgery.edit import BadEdit
-
-CODEBOOK = ".codebook"
+from methods.graph.weight_chain import LOOK_UPS, WeightChain, chain_of
 
 
 def is_plain(use: WeightUse) -> bool:
     """Whether the layer reads its weight straight from a parameter that no other layer reads."""
-    return use.node.args[1] is use.source and len(use.source.users) == 1 and not use.weight.endswith(CODEBOOK)
+    return use.node.args[1] is use.source and len(use.source.users) == 1
+
+
+def form_of(use: WeightUse) -> WeightChain:
+    """The form of a layer's weight. Raises BadEdit where it is none that methods know."""
+    chain = chain_of(use.node.args[1])
+    if chain is None:
+        raise BadEdit(f"the weight at {use.site} is computed in a way that no method knows; leave it as it is")
+    return chain
+
+
+def is_full(use: WeightUse) -> bool:
+    """Whether the weight is a parameter of its own at full size, masked or not."""
+    chain = chain_of(use.node.args[1])
+    known = chain is not None and not (chain.indices or chain.factors or chain.signs or chain.snap or chain.rounding)
+    return known and len(use.source.users) == 1
+
+
+def mask_of(graph: Graph, use: WeightUse) -> Tensor | None:
+    """The mask on a layer's weight, bool of its shape; None where there is none."""
+    chain = chain_of(use.node.args[1])
+    return graph.tensor(chain.mask) if chain is not None and chain.mask else None
 
 
 def groups_of(use: WeightUse) -> int:
@@ -26,54 +48,77 @@ def groups_of(use: WeightUse) -> int:
     return 1 if kind_of(use.node.target) == "linear" else int(argument(use.node, "groups"))
 
 
-def split_layer(graph: Graph, use: WeightUse, v: Tensor, u: Tensor) -> None:
-    """One layer becomes two: first `v` `[rank, in, ...]` with the layer's own geometry, then `u` `[out, rank, ...]`
-    with the bias. `fc1.weight` becomes `fc1.v.weight` and `fc1.u.weight`, both at the site that `fc1` had.
-    """
-    node, stem = use.node, use.weight.removesuffix(".weight")
-    bias = argument(node, "bias")
-    first = _new_weight(graph, f"{stem}.v.weight", v, use)
-    second = _new_weight(graph, f"{stem}.u.weight", u, use)
-    if isinstance(bias, fx.Node):
-        bias = _moved(graph, bias, f"{stem}.u.bias", node)
-    kwargs = {k: a for k, a in node.kwargs.items() if k != "bias"}
-    with graph.module.graph.inserting_before(node):
-        made = graph.module.graph.create_node
-        inner = made(
-            "call_function", node.target, (node.args[0], first, None, *node.args[3:]), kwargs, f"{node.name}_v"
-        )
-        outer = made("call_function", node.target, (inner, second, bias), name=f"{node.name}_u")
-    node.replace_all_uses_with(outer)
-    _erase(node, *node.all_input_nodes)
-
-
 def share_weight(graph: Graph, use: WeightUse, codebook: Tensor, indices: Tensor) -> None:
-    """The weight becomes `codebook[indices]`: a parameter `[k]`, and indices of the weight's shape that stay fixed."""
-    shape, stem = list(indices.shape), use.weight
+    """The weight becomes `codebook[indices]`: a parameter `[k]`, and indices of the weight's shape that stay fixed; or
+    `[k, d]`, and an index for every d weights in a row. A mask stays in front of it."""
+    look_up(graph, use, "codebook", codebook, indices)
+
+
+def look_up(
+    graph: Graph, use: WeightUse, kind: str, values: Tensor, indices: Tensor, signs: Tensor | None = None
+) -> None:
+    """The weight becomes `values[indices]`, times `signs` where there are any.
+
+    `kind` is one of `LOOK_UPS`; `values` `[k]` are trained, `indices` of the weight's shape and `signs` (1 and -1, of
+    that shape) stay fixed.
+    """
+    shape, stem = list(graph.tensor(use.weight).shape), use.weight
     _drop(graph, stem)
-    book = _new_weight(graph, stem + CODEBOOK, codebook, use)
+    book = _new_weight(graph, f"{stem}.{kind}", values, use, before=use.source)
+    if stem in graph.patterns:
+        graph.patterns[f"{stem}.{kind}"] = graph.patterns.pop(stem)
     graph.set_tensor(stem + ".indices", indices.reshape(-1).to(torch.int32), trainable=False)
-    with graph.module.graph.inserting_before(use.node):
+    with graph.module.graph.inserting_before(use.source):
         index = graph.module.graph.get_attr(stem + ".indices")
         flat = graph.module.graph.call_function(TARGETS["aten.index_select.default"], (book, 0, index))
         weight = graph.module.graph.call_function(TARGETS["aten.view.default"], (flat, shape))
-    use.node.replace_input_with(use.source, weight)
+    if signs is not None:
+        weight = _times(graph, weight, f"{stem}_signs", signs.to(torch.int8))
+    use.source.replace_all_uses_with(weight)
     _erase(use.source)
+
+
+def mask_weight(graph: Graph, use: WeightUse, mask: Tensor, pattern: str = "") -> None:
+    """Keeps the entries of the weight where `mask` (bool, of its shape) is true and holds the others at zero.
+
+    `pattern` says by which rule ("2:4", "block:4x1"), empty for none. On a mask that is there already only what both
+    keep stays; factors and rounding stay behind it.
+    """
+    known = mask_of(graph, use)
+    if known is not None:
+        graph.set_tensor(form_of(use).mask, known & mask, trainable=False)
+    else:
+        weight = _innermost(use)
+        readers = list(weight.users)
+        made = _times(graph, weight, beside(use, "mask"), mask.bool())
+        for reader in readers:
+            reader.replace_input_with(weight, made)
+    graph.patterns[use.weight] = pattern
 
 
 def scale_weight(graph: Graph, use: WeightUse, factors: Tensor) -> None:
     """Multiplies the layer's weight, wherever it comes from, by `factors` `[out, 1, ...]`, kept beside it."""
-    name = _beside(use, "factors")
-    graph.set_tensor(name, factors, trainable=False)
-    with graph.module.graph.inserting_before(use.node):
-        scale = graph.module.graph.get_attr(name)
-        product = graph.module.graph.call_function(TARGETS["aten.mul.Tensor"], (use.node.args[1], scale))
-    use.node.update_arg(1, product)
+    operand = use.node.args[1]
+    assert isinstance(operand, fx.Node)
+    use.node.update_arg(1, _times(graph, operand, beside(use, "factors"), factors))
+
+
+def scale_inside(graph: Graph, use: WeightUse, factors: Tensor) -> None:
+    """The same, in front of whatever rounds the weight to even steps; together with factors that are there already."""
+    chain = form_of(use)
+    if chain.factors:
+        graph.set_tensor(chain.factors, graph.tensor(chain.factors) * factors, trainable=False)
+        return
+    assert chain.values is not None
+    readers = list(chain.values.users)
+    made = _times(graph, chain.values, beside(use, "factors"), factors)
+    for reader in readers:
+        reader.replace_input_with(chain.values, made)
 
 
 def set_bias(graph: Graph, use: WeightUse, value: Tensor) -> None:
     """Gives a layer a bias `[out]`, or another one."""
-    bias, name = argument(use.node, "bias"), _beside(use, "bias").replace(".weight_bias", ".bias")
+    bias, name = argument(use.node, "bias"), beside(use, "bias").replace(".weight_bias", ".bias")
     if isinstance(bias, fx.Node) and bias.op == "get_attr" and len(bias.users) == 1:
         graph.set_tensor(str(bias.target), value, trainable=True)
         return
@@ -83,59 +128,37 @@ def set_bias(graph: Graph, use: WeightUse, value: Tensor) -> None:
     use.node.args = (*use.node.args[:2], made, *use.node.args[3:])
 
 
-def quantise_weight(graph: Graph, use: WeightUse, scale: Tensor, low: int, high: int) -> None:
-    """Rounds the weight of one layer to symmetric per-channel codes: `scale` `[out]` stays fixed, gradients pass."""
-    node, names = use.node, (_beside(use, "scale"), _beside(use, "zero_point"))
-    graph.set_tensor(names[0], scale, trainable=False)
-    graph.set_tensor(names[1], torch.zeros(len(scale), dtype=torch.int32), trainable=False)
-    with graph.module.graph.inserting_before(node):
-        settings = [graph.module.graph.get_attr(name) for name in names]
-        target = TARGETS["aten.fake_quantize_per_channel_affine.default"]
-        codes = graph.module.graph.call_function(target, (node.args[1], *settings, 0, low, high))
-    node.update_arg(1, codes)
+def _times(graph: Graph, value: fx.Node, name: str, factors: Tensor) -> fx.Node:
+    """`value` times a tensor that stays fixed, right behind it."""
+    graph.set_tensor(name, factors, trainable=False)
+    with graph.module.graph.inserting_after(value):
+        factor = graph.module.graph.get_attr(name)
+    with graph.module.graph.inserting_after(factor):
+        return graph.module.graph.call_function(TARGETS["aten.mul.Tensor"], (value, factor))
 
 
-def quantise_value(graph: Graph, value: fx.Node, scale: float, zero_point: int, low: int, high: int) -> fx.Node:
-    """Rounds an activation to codes for everybody who reads it; the network's own output stays exact."""
-    readers = [n for n in value.users if n.op != "output"]
-    order = {node: place for place, node in enumerate(graph.module.graph.nodes)}
-    made = quantise_operand(graph, min(readers, key=order.__getitem__), value, (scale, zero_point, low, high))
-    for reader in readers:
-        reader.replace_input_with(value, made)
-    return made
+def _innermost(use: WeightUse) -> fx.Node:
+    """The node of the full weight before anything is multiplied or rounded: the parameter, or its look-up's view."""
+    value: fx.Node = use.source
+    if kind_of(next(iter(value.users)).target) == "lookup":
+        value = next(iter(next(iter(value.users)).users))
+    return value
 
 
-def quantise_operand(graph: Graph, reader: fx.Node, value: fx.Node, settings: tuple[float, int, int, int]) -> fx.Node:
-    """Adds a quantiser of `value` (scale, zero point, lowest and highest code) in front of `reader`, unread so far."""
-    target = TARGETS["aten.fake_quantize_per_tensor_affine.default"]
-    with graph.module.graph.inserting_before(reader):
-        return graph.module.graph.call_function(target, (value, *settings))
-
-
-def _beside(use: WeightUse, what: str) -> str:
+def beside(use: WeightUse, what: str) -> str:
     """A name beside the weight's: `fc1.weight_scale` for `fc1.weight` and `fc1.weight.codebook`."""
-    return f"{use.weight.removesuffix(CODEBOOK)}_{what}"
+    stem, _, leaf = use.weight.rpartition(".")
+    return f"{stem if leaf in LOOK_UPS else use.weight}_{what}"
 
 
-def _new_weight(graph: Graph, name: str, value: Tensor, use: WeightUse) -> fx.Node:
+def _new_weight(graph: Graph, name: str, value: Tensor, use: WeightUse, before: fx.Node | None = None) -> fx.Node:
     """Stores a parameter that stands for `use`'s weight, at its site, and adds the node that reads it."""
     if name in dict(graph.module.named_parameters()):
         raise BadEdit(f"{use.site} can't take another form: the network has a parameter {name} of its own")
     _drop(graph, use.weight)
     graph.set_tensor(name, value, trainable=True)
     graph.sites[name] = use.site
-    with graph.module.graph.inserting_before(use.node):
-        return graph.module.graph.get_attr(name)
-
-
-def _moved(graph: Graph, node: fx.Node, name: str, reader: fx.Node) -> fx.Node:
-    """A parameter under another name, for `reader` alone; one that others read too stays where it is."""
-    if len(node.users) > 1:
-        return node
-    value = graph.tensor(str(node.target))
-    _drop(graph, str(node.target))
-    graph.set_tensor(name, value, trainable=True)
-    with graph.module.graph.inserting_before(reader):
+    with graph.module.graph.inserting_before(before or use.node):
         return graph.module.graph.get_attr(name)
 
 

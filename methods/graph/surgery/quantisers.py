@@ -6,59 +6,79 @@ codes, so behind it the same quantiser stands again, as integer runtimes expect 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
-import torch
 from torch import Tensor, fx
 
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.norms import scale_and_shift
 from methods.graph.observe import observe
 from methods.graph.ops import NAMES, kind_of
-from methods.graph.surgery.forms import quantise_operand, quantise_value, scale_weight, set_bias
+from methods.graph.surgery.forms import scale_weight, set_bias
+from methods.graph.surgery.rounding import quantise_value
+from methods.graph.values import value_of
+from methods.numerics.observers import Aim, observer_of
 
 Settings = tuple[float, int, int, int]
 """Scale, zero point, lowest and highest code."""
 
+KERNEL_BITS = 8
+"""Narrowest activations that integer kernels write; narrower ones are rounded where they are read."""
 FUSED = ("relu", "relu6")
 KEEPS_CODES = {"max_pool1d", "max_pool2d", "view", "reshape", "flatten", "permute", "transpose", "t", "unsqueeze"}
 KEEPS_CODES |= {"squeeze", "unflatten", "slice", "select", "dropout", "clone", "contiguous", "alias", "detach"}
 """Operators that move or pick values and make no new ones in evaluation mode."""
 
 
-def points(layers: Sequence[fx.Node]) -> list[str]:
-    """Names of the values to quantise so that every one of `layers` reads and writes codes.
+def points(layers: Mapping[fx.Node, int]) -> dict[str, int]:
+    """Value name -> bits, for the values to quantise so that every layer reads codes of its bits.
 
-    Class scores stay exact: the output of a linear layer that nothing but the network's output reads is left out.
+    From 8 bits on it writes codes too, as integer kernels do. Class scores stay exact: the output of a linear layer
+    that nothing but the network's output reads is left out. A value that layers of several widths read gets the widest.
     """
-    found: dict[fx.Node, None] = {}
-    for node in layers:
+    found: dict[fx.Node, int] = {}
+    for node, bits in layers.items():
         end = _end(node)
         only_output = all(u.op == "output" for u in end.users)
-        if not _quantiser_of(end) and not (only_output and kind_of(node.target) == "linear"):
-            found[end] = None
-    for node in layers:
+        if bits >= KERNEL_BITS and not _quantiser_of(end) and not (only_output and kind_of(node.target) == "linear"):
+            found[end] = bits
+    read: dict[fx.Node, int] = {}
+    for node, bits in layers.items():
         source = _operand(node)
         start = _start(source)
-        if start not in found and kind_of(start.target) != "quantize":
-            found[source] = None
-    return [node.name for node in found]
+        if kind_of(start.target) != "quantize":
+            place = start if start in found or start in read else source
+            read[place] = max(bits, read.get(place, 0))
+    return {node.name: bits for node, bits in (found | read).items()}
 
 
 def ranges(
-    graph: Graph, names: Sequence[str], inputs: tuple[Tensor, ...], percentile: float = 100.0
+    graph: Graph, aims: Mapping[str, Aim], inputs: tuple[Tensor, ...], observer: str
 ) -> dict[str, tuple[float, float]]:
-    """Value name -> the least and largest number seen; below 100, so many per cent of them, averaged over batches."""
-    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
-    for seen in observe(graph, inputs, names):
+    """Value name -> the range that its codes should cover. Raises ValueError, naming the value."""
+    watching = {name: observer_of(observer, aim) for name, aim in aims.items()}
+    for seen in observe(graph, inputs, list(aims)):
         for name, value in seen.items():
-            rows[name].append(_range(value, percentile))
-    if percentile < 100.0:
-        return {n: (sum(a for a, _ in r) / len(r), sum(b for _, b in r) / len(r)) for n, r in rows.items()}
-    return {name: (min(a for a, _ in r), max(b for _, b in r)) for name, r in rows.items()}
+            with _named(name):
+                watching[name].see(value.detach().numpy())
+    found = {}
+    for name, each in watching.items():
+        with _named(name):
+            found[name] = each.bounds()
+    return found
 
 
-def quantise_points(graph: Graph, layers: Sequence[fx.Node], settings: Mapping[str, Settings]) -> None:
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Errors that say which value they are about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the activations of {name} can't be quantised: {error}") from error
+
+
+def quantise_points(graph: Graph, layers: Collection[fx.Node], settings: Mapping[str, Settings]) -> None:
     """Puts a quantiser behind every named value and, with the same settings, in front of each layer further down."""
     for name, values in settings.items():
         quantise_value(graph, graph.node(name), *values)
@@ -67,10 +87,15 @@ def quantise_points(graph: Graph, layers: Sequence[fx.Node], settings: Mapping[s
         start = _start(source)
         if start is source or kind_of(start.target) != "quantize":
             continue
-        scale, zero_point, low, high = start.args[1:5]
         known = [u for u in source.users if kind_of(u.target) == "quantize" and u.args[1:] == start.args[1:]]
-        made = known[0] if known else quantise_operand(graph, node, source, (scale, zero_point, low, high))  # type: ignore[arg-type]
+        made = known[0] if known else _repeated(graph, node, source, start)
         node.update_arg(0, made)
+
+
+def _repeated(graph: Graph, reader: fx.Node, source: fx.Node, start: fx.Node) -> fx.Node:
+    """The quantiser `start` once more, of the moved value `source`."""
+    with graph.module.graph.inserting_before(reader):
+        return graph.module.graph.call_function(start.target, (source, *start.args[1:]), start.kwargs)  # type: ignore[arg-type]
 
 
 def fold_norm(graph: Graph, use: WeightUse) -> None:
@@ -90,16 +115,6 @@ def fold_norm(graph: Graph, use: WeightUse) -> None:
     set_bias(graph, use, shift if bias is None else value_of(graph, bias) * factors.reshape(-1) + shift)
     norm.replace_all_uses_with(use.node)
     graph.module.graph.erase_node(norm)
-
-
-def value_of(graph: Graph, node: object) -> Tensor:
-    """The value of a node that depends on parameters alone."""
-    assert isinstance(node, fx.Node)
-    if node.op == "get_attr":
-        return graph.tensor(str(node.target)).detach()
-    with torch.no_grad():
-        value: Tensor = node.target(*fx.map_arg(node.args, lambda n: value_of(graph, n)))  # type: ignore[operator]
-    return value
 
 
 def _operand(layer: fx.Node) -> fx.Node:
@@ -129,11 +144,3 @@ def _name(node: fx.Node) -> str:
     if node.op != "call_function":
         return ""
     return NAMES.get(node.target, "").removeprefix("aten.").split(".")[0]  # type: ignore[arg-type]
-
-
-def _range(value: Tensor, percentile: float) -> tuple[float, float]:
-    flat = value.detach().reshape(-1)
-    out = int(flat.numel() * (100.0 - percentile) / 100.0)
-    if out == 0:
-        return float(flat.min()), float(flat.max())
-    return float(flat.kthvalue(out + 1).values), float(flat.kthvalue(flat.numel() - out).values)

@@ -50,7 +50,7 @@ def _edited(change: dict[str, Any]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("graph.json", json.dumps(document))
-        archive.writestr("weights.safetensors", source.read("weights.safetensors"))
+        archive.writestr("weights.bin", source.read("weights.bin"))
     return target.getvalue()
 
 
@@ -78,8 +78,10 @@ HOSTILE = {
     "no nodes": _edited({"nodes": []}),
     "nodes are not a list": _edited({"nodes": 7}),
     "impossible input": _edited({"inputs": [["x", [10**9, 10**9], "float32", 0]]}),
-    "tensor with a bad name": _edited({"tensors": {"../../etc": ["0", "raw", 1]}}),
-    "unknown code": _edited({"tensors": {"w": ["0", "brotli", 1]}}),
+    "tensor with a bad name": _edited({"tensors": {"../../etc": 1}}),
+    "tensor without bytes": _edited({"tensors": {f"w{i}": 1 for i in range(99)}}),
+    "bytes without tensor": _edited({"tensors": {"w": 1}}),
+    "unknown role": _edited({"tensors": {"w": [1, {"forward": "x"}]}}),
 }
 
 

@@ -25,12 +25,11 @@ def pack(codes: NDArray[np.uint8], bits: int) -> bytes:
         raise ValueError(f"code {int(flat.max())} does not fit into {bits} bits; the largest is {(1 << bits) - 1}")
     if bits == 8:
         return flat.tobytes()
-    groups = np.zeros((-(-flat.size // GROUP), GROUP), dtype=np.uint8)
-    groups.reshape(-1)[: flat.size] = flat
-    words = np.zeros(len(groups), dtype="<u8")
-    for place in range(GROUP):
-        words |= groups[:, place].astype("<u8") << np.uint64(place * bits)
-    packed = np.ascontiguousarray(words.view(np.uint8).reshape(-1, 8)[:, :bits])
+    words = np.zeros(-(-flat.size // GROUP), dtype="<u8")
+    words.view(np.uint8)[: flat.size] = flat
+    for near, far, shift in _steps(bits):
+        words = (words & near) | ((words >> shift) & far)
+    packed = np.ascontiguousarray(words.view(np.uint8).reshape(-1, GROUP)[:, :bits])
     return packed.tobytes()[: packed_bytes(flat.size, bits)]
 
 
@@ -42,13 +41,25 @@ def unpack(data: bytes, bits: int, count: int) -> NDArray[np.uint8]:
     if bits == 8:
         return np.frombuffer(data, dtype=np.uint8).copy()
     groups = -(-count // GROUP)
-    padded = np.zeros((groups, 8), dtype=np.uint8)
+    padded = np.zeros((groups, GROUP), dtype=np.uint8)
     whole = np.frombuffer(data + bytes(groups * bits - len(data)), dtype=np.uint8)
     padded[:, :bits] = whole.reshape(groups, bits)
     words = padded.view("<u8").reshape(-1)
-    mask = np.uint64((1 << bits) - 1)
-    places = [((words >> np.uint64(place * bits)) & mask).astype(np.uint8) for place in range(GROUP)]
-    return np.stack(places, axis=1).reshape(-1)[:count]
+    for near, far, shift in reversed(_steps(bits)):
+        words = (words & near) | ((words & far) << shift)
+    return words.view(np.uint8)[:count].copy()
+
+
+def _steps(bits: int) -> list[tuple[np.uint64, np.uint64, np.uint64]]:
+    """How eight codes, a byte each in a word of 64 bits, move together: two by two, then pairs, then fours.
+
+    Of each two, the near one stays, and the far one moves down right above it; masks are for where they stand then.
+    """
+    steps = []
+    for field, used in ((8, bits), (16, 2 * bits), (32, 4 * bits)):
+        near = sum(((1 << used) - 1) << place for place in range(0, 64, 2 * field))
+        steps.append((np.uint64(near), np.uint64(near << used), np.uint64(field - used)))
+    return steps
 
 
 def _check_bits(bits: int) -> None:

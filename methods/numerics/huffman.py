@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 LIMIT = 15
 BLOCK = 4096
 """Symbols of a block: at 15 bits each, its length still fits into 16 bits."""
-CHUNK = 256
-"""Blocks encoded at a time, to bound the memory."""
+CHUNK = 1 << 20
+"""Fours of symbols that are put into place at a time, to bound the memory."""
 
 Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,14 @@ def encode(symbols: Bytes, lengths: Bytes) -> Stream:
     """Codes `[n]` symbols, each of which must have a code in `lengths`."""
     if not symbols.size or not lengths[symbols].all():
         raise ValueError("there is nothing to code, or a symbol without a code")
-    codes, sizes = canonical_codes(lengths), lengths[symbols].astype(np.int64)
-    blocks = np.add.reduceat(sizes, np.arange(0, len(sizes), BLOCK))
-    parts, rest = [], np.zeros(0, dtype=np.uint8)
-    for at in range(0, len(symbols), BLOCK * CHUNK):
-        part = slice(at, at + BLOCK * CHUNK)
-        bits = np.concatenate([rest, _bits(codes[symbols[part]], sizes[part])])
-        whole = len(bits) // 8 * 8
-        parts.append(np.packbits(bits[:whole]).tobytes())
-        rest = bits[whole:]
-    return Stream(lengths, blocks[:-1].astype(np.uint16), b"".join(parts) + np.packbits(rest).tobytes())
+    words, sizes = _fours(symbols, canonical_codes(lengths).astype(np.uint64), lengths)
+    blocks = np.add.reduceat(sizes, np.arange(0, len(sizes), BLOCK // 4))
+    ends = np.cumsum(sizes)
+    data = np.zeros(int(ends[-1]) // 64 + 2, dtype=np.uint64)
+    for at in range(0, len(words), CHUNK):
+        part = slice(at, at + CHUNK)
+        _place(data, words[part], ends[part], sizes[part])
+    return Stream(lengths, blocks[:-1].astype(np.uint16), data.astype(">u8").tobytes()[: -(-int(ends[-1]) // 8)])
 
 
 def decode(stream: Stream, count: int) -> Bytes:
@@ -92,29 +91,44 @@ def decode(stream: Stream, count: int) -> Bytes:
 
     Raises ValueError where table, blocks and data don't fit together, before anything larger than the data is made.
     """
-    symbol, size = _lookup(stream.lengths)
+    lookup = _lookup(stream.lengths)
     starts = _starts(stream, count)
-    out = np.zeros((len(starts), min(BLOCK, count)), dtype=np.uint8)
+    out = np.zeros((min(BLOCK, count), len(starts)), dtype=np.uint8)
     last = count - (len(starts) - 1) * BLOCK
     words, at = _words(stream.data), starts.copy()
-    for step in range(out.shape[1]):
+    for step in range(len(out)):
         running = at if step < last else at[:-1]
         window = words[np.minimum(running >> 3, len(words) - 1)] >> (9 - (running & 7)) & ((1 << LIMIT) - 1)
-        out[: len(running), step] = symbol[window]
-        running += size[window]
+        found = lookup[window]
+        out[step, : len(running)] = found >> 4
+        running += found & 15
     if not np.array_equal(at[:-1], starts[1:]) or not 0 <= len(stream.data) * 8 - at[-1] < 8:
         raise ValueError("the coded data does not end where its symbols do")
-    return out.reshape(-1)[:count]
+    return np.ascontiguousarray(out.T).reshape(-1)[:count]
 
 
-def _bits(codes: NDArray[np.uint16], sizes: NDArray[np.int64]) -> Bytes:
-    """The codes one behind the other, a byte for each bit."""
-    ends = np.cumsum(sizes)
-    bits = np.zeros(int(ends[-1]), dtype=np.uint8)
-    for place in range(int(sizes.max())):
-        has = np.flatnonzero(sizes > place)
-        bits[ends[has] - 1 - place] = (codes[has] >> place) & 1
-    return bits
+def _fours(symbols: Bytes, codes: Words, lengths: Bytes) -> tuple[Words, NDArray[np.int64]]:
+    """The codes of each four symbols as one, of at most 60 bits, and how many bits it has."""
+    words, sizes = codes[symbols], lengths[symbols]
+    for _ in range(2):
+        if len(words) % 2:
+            words, sizes = np.append(words, np.uint64(0)), np.append(sizes, np.uint8(0))
+        words = words[0::2] << sizes[1::2].astype(np.uint64) | words[1::2]
+        sizes = sizes[0::2] + sizes[1::2]
+    return words, sizes.astype(np.int64)
+
+
+def _place(data: Words, words: Words, ends: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
+    """Puts codes where they end, in bits from the highest of the first of `data`; one may reach over two of them."""
+    starts = ends - sizes
+    cell = starts >> 6
+    over = (starts & 63) + sizes - 64
+    inside = np.where(
+        over > 0, words >> np.maximum(over, 0).astype(np.uint64), words << np.maximum(-over, 0).astype(np.uint64)
+    )
+    np.add.at(data, cell, inside)
+    reach = np.flatnonzero(over > 0)
+    np.add.at(data, cell[reach] + 1, words[reach] << (64 - over[reach]).astype(np.uint64))
 
 
 def _starts(stream: Stream, count: int) -> NDArray[np.int64]:
@@ -129,19 +143,18 @@ def _starts(stream: Stream, count: int) -> NDArray[np.int64]:
     return starts
 
 
-def _lookup(lengths: Bytes) -> tuple[Bytes, NDArray[np.int64]]:
-    """For every window of 15 bits: the symbol that it starts with, and its length; 0 where it starts with none."""
+def _lookup(lengths: Bytes) -> NDArray[np.uint16]:
+    """For every window of 15 bits: 16 times the symbol that it starts with, plus its length; 0 where it starts with
+    none."""
     codes = canonical_codes(lengths)
-    symbol = np.zeros(1 << LIMIT, dtype=np.uint8)
-    size = np.zeros(1 << LIMIT, dtype=np.int64)
+    found = np.zeros(1 << LIMIT, dtype=np.uint16)
     for s in np.flatnonzero(lengths):
         free = LIMIT - int(lengths[s])
-        reach = slice(int(codes[s]) << free, (int(codes[s]) + 1) << free)
-        symbol[reach], size[reach] = s, lengths[s]
-    return symbol, size
+        found[int(codes[s]) << free : (int(codes[s]) + 1) << free] = int(s) << 4 | int(lengths[s])
+    return found
 
 
-def _words(data: bytes) -> NDArray[np.int64]:
+def _words(data: bytes) -> NDArray[np.int32]:
     """For every byte, the 24 bits that start there; zeros past the end."""
-    padded = np.frombuffer(data + bytes(3), dtype=np.uint8).astype(np.int64)
+    padded = np.frombuffer(data + bytes(3), dtype=np.uint8).astype(np.int32)
     return padded[:-2] << 16 | padded[1:-1] << 8 | padded[2:]

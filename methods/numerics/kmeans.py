@@ -1,10 +1,13 @@
 """One-dimensional k-means: the few values that stand best, in the mean square, for all weights of a tensor.
 
-On sorted numbers a cluster is an interval, and running sums give its mean and error at once, so that a round of
-Lloyd's algorithm (1982) takes k binary searches, whatever the number of weights. Starts cost next to nothing that
-way, so several are tried and the best is kept: evenly spaced values, which spare the rare large weights that matter
-most (Han et al. 2016, arXiv 1510.00149, section 3.2), quantiles, and the cube root of the density, which is the best
-for very many centres (Panter and Dite, 1951), and the exact answer for a few hundred merged points.
+The optimum is found by dynamic programming where there are not too many values; of more, neighbours are first merged
+into runs, twice, the second time where clusters came out, and Lloyd's algorithm smooths what that leaves. Solvers
+differ in how many are too many: thousands ("fast"), or as many as take seconds ("exact"); "sampled" is the fast one
+on a weighted sample of about one per cent. Squared errors may count differently from weight to weight, by the
+curvature of the loss for instance (Choi et al. 2017, arXiv 1612.01543).
+
+Reference: Gong et al., "Compressing deep convolutional networks using vector quantization", 2014, arXiv 1412.6115;
+Han et al. 2016, arXiv 1510.00149, section 3.
 """
 
 from __future__ import annotations
@@ -14,17 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.numerics.lloyd import settled
 from methods.numerics.nearest import nearest
 from methods.numerics.partition import best_means
+from methods.numerics.points import Doubles, Floats, Points
+from methods.numerics.runs import around, every_value, spread
+from methods.numerics.sample import stratified
 
-ROUNDS = 200
-DENSITY_BINS = 4096
-SORT_UP_TO = 1 << 20
-"""Larger arrays are sorted into bins instead: sixteen million weights in 0.3 s instead of a second."""
-BINS = 1 << 18
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
+SOLVERS = ("fast", "sampled", "exact")
+MOST_CENTRES = 256
+FAST_POINTS = 1 << 12
+"""Different values that "fast" takes as they are: 256 centres of so many take 0.2 s."""
+EXACT_WORK = 1 << 22
+"""The same times centres, for "exact": a second."""
+SAMPLES_PER_CENTRE = 32
 
 
 @dataclass(frozen=True)
@@ -35,93 +41,61 @@ class Clusters:
     indices: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class _Points:
-    """Values in rising order (or means of narrow bins), with running counts and sums that start from 0."""
-
-    values: Doubles
-    counts: NDArray[np.int64]
-    sums: Doubles
-
-    @classmethod
-    def of(cls, values: Floats) -> _Points:
-        flat = values.reshape(-1)
-        if flat.size > SORT_UP_TO:
-            points = cls._binned(flat)
-            if len(points.values) >= BINS // 16:
-                return points
-        ordered: Doubles = np.sort(flat).astype(np.float64)
-        return cls(ordered, np.arange(flat.size + 1), _running(ordered))
-
-    @classmethod
-    def _binned(cls, flat: Floats) -> _Points:
-        low, span = flat.min(), float(flat.max()) - float(flat.min())
-        bins = ((flat - low) * np.float32(min((BINS - 1) / span, 1e30) if span else 0.0)).astype(np.int32)
-        counts = np.bincount(bins)
-        full = np.flatnonzero(counts)
-        sums: Doubles = np.bincount(bins, weights=flat)[full].astype(np.float64)
-        counts = counts[full]
-        return cls(sums / counts, np.concatenate([[0], np.cumsum(counts)]), _running(sums))
-
-
-def cluster(values: Floats, count: int) -> Clusters:
+def cluster(
+    values: Floats, count: int, weights: Floats | None = None, solver: str = "fast", share: float = 0.01, seed: int = 0
+) -> Clusters:
     """At most `count` (1 to 256) centres for an array of any shape; fewer where it has fewer different values.
 
-    Deterministic. Raises ValueError for an empty array or one with values that are not finite.
+    Deterministic. Raises ValueError for an empty array, one with values that are not finite, or bad settings.
+
+    Args:
+        weights: how much the squared error of each value counts, of the same shape, from 0; by default all count 1.
+        solver: "fast" (about 0.1 % above the optimum, and the optimum up to FAST_POINTS different values), "sampled"
+            (the same on a sample, then one round on all values), or "exact" (the optimum, as long as different values
+            times centres are no more than EXACT_WORK).
+        share: of the values in the sample, of which there are at least 32 for each centre. seed: which are drawn.
     """
-    if not 1 <= count <= 256:
-        raise ValueError(f"1 to 256 centres can be asked for, not {count}")
+    _check(values, count, weights, solver, share)
+    flat, each = values.reshape(-1), None if weights is None else weights.reshape(-1)
+    sampled = max(round(share * flat.size), SAMPLES_PER_CENTRE * count) if solver == "sampled" else flat.size
+    drawn = stratified(flat, each, sampled, seed) if sampled < flat.size else None
+    if drawn is not None and len(np.unique(drawn[0])) > count:
+        centres = _means(flat, each, np.unique(_fit(*drawn, count).astype(np.float32)))
+    else:
+        centres = _fit(flat, each, count, exact=solver == "exact")
+    kept = np.unique(centres.astype(np.float32))
+    return Clusters(kept, nearest(values, kept))
+
+
+def _check(values: Floats, count: int, weights: Floats | None, solver: str, share: float) -> None:
+    if not 1 <= count <= MOST_CENTRES:
+        raise ValueError(f"1 to {MOST_CENTRES} centres can be asked for, not {count}")
+    if solver not in SOLVERS or not 0 < share <= 1:
+        raise ValueError(f"a solver is one of {', '.join(SOLVERS)} and a share lies in (0, 1], not {solver!r}, {share}")
     if values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"cannot cluster an array of shape {values.shape} that is empty or not finite")
-    points = _Points.of(values)
-    centres = _distinct(points.values, count)
-    if centres is None:
-        found = [_lloyd(points, start) for start in _starts(points, count)]
-        centres, _ = max(found, key=lambda pair: pair[1])
-    exact = np.unique(centres.astype(np.float32))
-    return Clusters(exact, nearest(values, exact))
+    if weights is not None:
+        sound = weights.shape == values.shape and np.isfinite(weights).all() and (weights >= 0).all() and weights.any()
+        if not sound:
+            raise ValueError(f"what errors count must have the values' shape {values.shape}, be finite, 0 or more")
 
 
-def _distinct(ordered: Doubles, count: int) -> Doubles | None:
-    """The different values, where there are at most `count` of them."""
-    steps = np.flatnonzero(ordered[1:] != ordered[:-1])
-    if len(steps) >= count:
-        return None
-    first: Doubles = ordered[np.concatenate([[0], steps + 1])]
-    return first
+def _fit(flat: Floats, weights: Floats | None, count: int, exact: bool = False) -> Doubles:
+    """The centres of a flat array."""
+    points = Points.of(flat, weights, exact)
+    edges, most = every_value(points), max(FAST_POINTS, EXACT_WORK // count if exact else 0)
+    if len(edges) <= count + 1:
+        return points.values[edges[:-1]]
+    if len(edges) <= most + 1:
+        return best_means(points, edges, count)
+    first = settled(points, best_means(points, spread(points, most // 2), count))
+    finer = settled(points, best_means(points, around(points, first[0], most // 2), count))
+    return max(first, finer, key=lambda found: found[1])[0]
 
 
-def _starts(points: _Points, count: int) -> list[Doubles]:
-    """Places to start Lloyd's algorithm from, each `[count]`."""
-    share = (np.arange(count) + 0.5) / count
-    low, high = float(points.values[0]), float(points.values[-1])
-    edges = np.linspace(low, high, DENSITY_BINS + 1)
-    density = np.diff(points.counts[np.searchsorted(points.values, edges, side="right")])
-    running = np.cumsum(np.cbrt(np.maximum(density, 0)))
-    ranks = np.searchsorted(points.counts[1:], share * points.counts[-1], side="right")
-    return [
-        low + share * (high - low),
-        points.values[ranks],
-        np.interp(share, running / running[-1], edges[1:]),
-        best_means(points.values, points.counts, points.sums, count),
-    ]
-
-
-def _lloyd(points: _Points, centres: Doubles) -> tuple[Doubles, float]:
-    """The centres when no border moves any more, and the summed squares that they explain (more is better)."""
-    edges = np.zeros(0, dtype=np.int64)
-    for _ in range(ROUNDS):
-        inner = np.searchsorted(points.values, (centres[1:] + centres[:-1]) / 2, side="right")
-        moved = np.concatenate([[0], inner, [len(points.values)]])
-        if np.array_equal(moved, edges):
-            break
-        edges = moved
-        sizes, sums = np.diff(points.counts[edges]), np.diff(points.sums[edges])
-        centres = np.where(sizes > 0, sums / np.maximum(sizes, 1), centres)
-    middle = points.sums[-1] / points.counts[-1]
-    explained = np.square(sums - sizes * middle) / np.maximum(sizes, 1)
-    return centres, float(explained.sum())
-
-
-def _running(values: Doubles) -> Doubles:
-    return np.concatenate([[0.0], np.cumsum(values)])
+def _means(flat: Floats, weights: Floats | None, centres: Floats) -> Doubles:
+    """The mean of the members of each centre, over all values; a centre without members stays."""
+    indices = nearest(flat, centres)
+    sizes = np.bincount(indices, weights, len(centres))
+    sums = np.bincount(indices, flat if weights is None else flat * weights, len(centres))
+    return np.where(sizes > 0, sums / np.where(sizes > 0, sizes, 1), centres)

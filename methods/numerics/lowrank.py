@@ -2,7 +2,7 @@
 
 The truncated singular value decomposition is the best approximation of its rank (Eckart and Young, 1936). Large
 matrices, of which only few directions are wanted, go through a randomised range finder (Halko, Martinsson and Tropp,
-2011, arXiv 0909.4061), seeded.
+2011, arXiv 0909.4061), seeded. The other factorisations stand on this one.
 """
 
 from __future__ import annotations
@@ -37,24 +37,13 @@ def full_rank(shape: tuple[int, ...]) -> int:
     return min(shape[0], columns)
 
 
-def rank_for(shape: tuple[int, ...], share: float) -> int:
-    """The rank at `share` of the full rank: rounded to the nearest, at least 1."""
-    return max(1, min(full_rank(shape), round(share * full_rank(shape))))
-
-
-def saves_weights(shape: tuple[int, ...], rank: int) -> bool:
-    """Whether two factors of `rank` hold fewer numbers than the weight they stand for."""
-    columns = int(np.prod(shape[1:], dtype=np.int64))
-    return rank * (shape[0] + columns) < shape[0] * columns
-
-
 def factorise(weight: NDArray[np.float32], rank: int) -> Factors:
     """The best factors of `rank`; each carries the square root of the singular values, so neither dwarfs the other.
 
     Raises ValueError for a rank outside 1 to the full rank, or a weight that is not finite.
     """
-    matrix = _checked(weight, rank)
-    return _balanced(matrix, *_leading(matrix, rank))
+    matrix = unfolded(weight, rank)
+    return _balanced(matrix, *leading(matrix, rank))
 
 
 def factorise_for(weight: Floats, outputs: Floats, rank: int) -> Factors:
@@ -63,31 +52,56 @@ def factorise_for(weight: Floats, outputs: Floats, rank: int) -> Factors:
     The optimum for these outputs is U U^T W, U their leading directions (Zhang et al. 2015, arXiv 1505.06798, section
     2.1). A thousandth of the weight's own directions is mixed in, for inputs that no sample showed. Raises ValueError.
     """
-    matrix = _checked(weight, rank)
-    seen, own = outputs.astype(np.float64).T @ outputs, matrix @ matrix.T
-    scale = np.trace(seen) / max(float(np.trace(own)), 1e-30)
-    basis = np.linalg.eigh(seen + OWN_SHARE * scale * own)[1][:, : -rank - 1 : -1]
+    matrix = unfolded(weight, rank)
+    values = outputs.astype(np.float64)
+    seen, own = values.T @ values, matrix @ matrix.T
+    mixed = _of_trace_one(seen) + OWN_SHARE * _of_trace_one(own)
+    basis = np.linalg.eigh(mixed)[1][:, : -rank - 1 : -1]
     within = basis.T @ matrix
     singular = np.linalg.norm(within, axis=1)
     return _balanced(matrix, basis, singular, within / np.where(singular > 0, singular, 1.0)[:, None])
 
 
-def _leading(matrix: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
-    """The leading `rank` singular triplets: `[out, rank]`, `[rank]`, `[rank, in]`."""
+def _of_trace_one(squares: Doubles) -> Doubles:
+    """Zeros as they are: a layer that wrote nothing says nothing."""
+    trace = float(np.trace(squares))
+    return squares / trace if trace > 0 else squares
+
+
+def rank_for_energy(weight: Floats, share: float) -> int:
+    """The lowest rank whose factors keep `share` of the squared singular values; at least 1. Raises ValueError."""
+    energies: Doubles = np.square(singular_values(unfolded(weight)))
+    kept = np.cumsum(energies)
+    return min(len(energies), 1 + int(np.searchsorted(kept, share * kept[-1] * (1 - 1e-12))))
+
+
+def singular_values(matrix: Doubles) -> Doubles:
+    """All singular values of a matrix, falling."""
+    values = np.linalg.svd(matrix, compute_uv=False)
+    return values.astype(np.float64)
+
+
+def leading(matrix: Doubles, rank: int) -> tuple[Doubles, Doubles, Doubles]:
+    """The leading `rank` singular triplets of a matrix `[m, n]`: `[m, rank]`, `[rank]`, `[rank, n]`."""
     if matrix.shape[0] > matrix.shape[1]:
-        left, singular, right = _leading(matrix.T, rank)
+        left, singular, right = leading(matrix.T, rank)
         return right.T, singular, left.T
-    if len(matrix) <= EXACT_UP_TO or rank + OVERSAMPLING >= len(matrix):
-        basis = np.linalg.eigh(matrix @ matrix.T)[1][:, : -rank - 1 : -1]
-    else:
-        basis = _range(matrix, rank)
+    basis = directions(matrix, rank)
     within = basis.T @ matrix
     singular = np.linalg.norm(within, axis=1)
     return basis, singular, within / np.where(singular > 0, singular, 1.0)[:, None]
 
 
-def _checked(weight: Floats, rank: int) -> Doubles:
-    """The unfolded weight `[out, n]`."""
+def directions(matrix: Doubles, rank: int) -> Doubles:
+    """An orthonormal basis `[m, rank]` of the leading directions of a matrix `[m, n]`, also where it has fewer."""
+    if len(matrix) > EXACT_UP_TO and rank + OVERSAMPLING < min(matrix.shape):
+        return _range(matrix, rank)
+    basis: Doubles = np.linalg.eigh(matrix @ matrix.T)[1][:, : -rank - 1 : -1]
+    return basis
+
+
+def unfolded(weight: Floats, rank: int = 1) -> Doubles:
+    """The weight as a matrix `[out, n]`. Raises ValueError where it isn't finite, or can't have that rank."""
     matrix = weight.reshape(weight.shape[0], -1).astype(np.float64)
     if not 1 <= rank <= min(matrix.shape):
         raise ValueError(f"rank {rank} is outside 1 to {min(matrix.shape)} for a weight of shape {weight.shape}")

@@ -40,7 +40,7 @@ class _Table:
     @classmethod
     def of(cls, borders: Floats) -> _Table:
         span = float(borders[-1]) - float(borders[0])
-        per_unit = np.float32(min((BINS - 4) / span, 1e30) if span else 0.0)
+        per_unit = np.float32(min((BINS - 4) / span, 1e30) if span else 1e30)
         count = np.bincount(_bins(borders, borders[0], per_unit), minlength=BINS)
         return cls(borders, per_unit, np.cumsum(count).astype(np.uint8), count > 0)
 

@@ -8,7 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.numerics.affine import asymmetric, dequantise, quantise, quantise_slowly, symmetric
+from methods.numerics.affine import (
+    asymmetric,
+    asymmetric_between,
+    dequantise,
+    quantise,
+    quantise_slowly,
+    squared_errors,
+    symmetric,
+)
 
 BOUND = st.floats(-100, 100, width=32)
 
@@ -65,3 +73,32 @@ def test_a_range_that_is_none_is_refused(least: float, most: float) -> None:
     """Not a number, infinite, or the wrong way round."""
     with pytest.raises(ValueError, match="not a range"):
         asymmetric(least, most)
+
+
+@pytest.mark.parametrize("code_range", [(-1, 1), (-8, 7), (-127, 127), (-32767, 32767)])
+def test_errors_in_pieces_are_those_of_codes_and_back(code_range: tuple[int, int]) -> None:
+    """Row by row, zero points among them, more numbers than a piece holds."""
+    rows = np.random.default_rng(0).normal(0.3, 1, (900, 100)).astype(np.float32)
+    codes = asymmetric_between(rows.min(axis=1) * 0.7, rows.max(axis=1) * 0.7, code_range)
+    slow = ((dequantise(quantise(rows, codes), codes) - rows).astype(np.float64) ** 2).sum(axis=1)
+    np.testing.assert_allclose(squared_errors(rows, codes), slow, rtol=1e-3, atol=1e-9)
+
+
+def test_rows_get_the_codes_that_each_would_get_alone() -> None:
+    """With zero points: as many calls for one range each."""
+    least, most = np.array([[-1.0, 0.0, -5.0, 0.5], [2.0, 3.0, 0.0, 0.75]], dtype=np.float32)
+    codes = asymmetric_between(least, most, (0, 15))
+    for row in range(4):
+        alone = asymmetric(float(least[row]), float(most[row]), (0, 15))
+        assert (codes.scale[row], codes.zero_point[row]) == (alone.scale, alone.zero_point)
+
+
+@pytest.mark.parametrize("size", [1e-45, 1e-38, 1e-30, 1e30])
+def test_weights_of_any_size_have_finite_codes(size: float) -> None:
+    """Those too small to have a reciprocal become zero, and never something that is no number."""
+    weight = np.array([[size, -size, 0.0]], dtype=np.float32)
+    codes = symmetric(weight, (-1, 1))
+    with np.errstate(all="raise", under="ignore"):
+        found = dequantise(quantise(weight, codes), codes)
+    assert np.isfinite(found).all()
+    assert np.abs(found - weight).max() <= max(1e-35, 1e-6 * size)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from methods.numerics import lowrank
-from methods.numerics.lowrank import factorise, factorise_for, rank_for, saves_weights
+from methods.numerics.lowrank import directions, factorise, factorise_for, rank_for_energy
 
 
 @pytest.mark.parametrize("shape", [(12, 30), (30, 12), (8, 3, 3, 3)])
@@ -45,12 +47,30 @@ def test_outputs_decide_which_directions_stay() -> None:
     assert np.linalg.norm(inputs @ (plain.u @ plain.v).T - outputs) > 0.3 * np.linalg.norm(outputs)
 
 
-def test_ranks_and_what_they_save() -> None:
-    """A half of the full rank of a square weight saves nothing, a quarter saves half."""
-    assert rank_for((16, 4, 3, 3), 0.5) == 8
-    assert rank_for((16, 1, 3, 3), 0.01) == 1
-    assert not saves_weights((16, 16), 8)
-    assert saves_weights((16, 16), 4)
+def test_a_layer_that_wrote_nothing_keeps_its_own_directions() -> None:
+    """Outputs of zeros say nothing; then the weight alone decides."""
+    weight = np.random.default_rng(0).standard_normal((10, 20)).astype(np.float32)
+    found, plain = factorise_for(weight, np.zeros((50, 10), np.float32), 4), factorise(weight, 4)
+    np.testing.assert_allclose(found.u @ found.v, plain.u @ plain.v, atol=1e-5)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.floats(0.01, 1.0))
+@settings(max_examples=40, deadline=None)
+def test_the_lowest_rank_that_keeps_an_energy(rows: int, columns: int, share: float) -> None:
+    """It keeps it, to rounding, and one less doesn't."""
+    weight = np.random.default_rng(rows * columns).standard_normal((rows, columns)).astype(np.float32)
+    rank = rank_for_energy(weight, share)
+    assert factorise(weight, rank).error ** 2 <= 1 - share + 1e-6
+    assert rank == 1 or factorise(weight, rank - 1).error ** 2 > 1 - share - 1e-6
+
+
+def test_a_basis_is_orthonormal_where_directions_run_out() -> None:
+    """A matrix of rank two, asked for five directions."""
+    random = np.random.default_rng(0)
+    matrix = random.standard_normal((8, 2)) @ random.standard_normal((2, 6))
+    basis = directions(matrix, 5)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(5), atol=1e-9)
+    np.testing.assert_allclose(basis @ (basis.T @ matrix), matrix, atol=1e-9)
 
 
 def test_a_rank_that_can_not_be_is_refused() -> None:

@@ -1,7 +1,8 @@
-"""Importance by size: the L2 norm of the weights that make a channel.
+"""Importance by size: the L1 or L2 norm of the weights that make a channel.
 
-Reference: Li et al., "Pruning filters for efficient ConvNets", 2017, arXiv 1608.08710 (there with the L1 norm); for
-coupled layers the slices of all layers that make the channel count, as in Fang et al., "DepGraph", 2023,
+Reference: Li et al., "Pruning filters for efficient ConvNets", 2017, arXiv 1608.08710 (the L1 norm, "magnitude-l1");
+Han et al., "Learning both weights and connections for efficient neural networks", 2015, arXiv 1506.02626 (single
+weights). For coupled layers the slices of all layers that make the channel count, as in Fang et al., "DepGraph", 2023,
 arXiv 2301.12900.
 """
 
@@ -11,23 +12,41 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Data
+from methods.base import BadChoice, Data
 from methods.graph.coupling.trace import couple
 from methods.graph.ir import Graph
-from methods.importance.slices import Slices
+from methods.importance.checks import finite, layer_weights
+from methods.importance.slices import Slices, check_reduction, reduced
 
 
 @dataclass(frozen=True)
 class Magnitude:
-    """Needs no data: weights only."""
+    """Needs no data: weights only.
 
+    Attributes:
+        norm: 1 for the sum of sizes, 2 for the root of the sum of squares.
+        reduction: how the norms of coupled layers become one; "l2" makes it the norm of all of them laid together.
+    """
+
+    norm: int = 2
+    reduction: str = "l2"
     name: str = "magnitude"
 
-    def score(self, graph: Graph, data: Data) -> dict[str, Tensor]:  # noqa: ARG002
-        """Channel site -> L2 norms `[units]`."""
+    def __post_init__(self) -> None:
+        check_reduction(self.name, self.reduction)
+        if self.norm not in (1, 2):
+            raise BadChoice(f"the importance {self.name!r} takes norm 1 or 2, not {self.norm}")
 
-        def squares(parameter: str) -> Tensor:
-            return graph.tensor(parameter).detach().double().square()
+    def score(self, graph: Graph, data: Data) -> dict[str, Tensor]:  # noqa: ARG002
+        """Channel site -> norms `[units]`."""
+
+        def sizes(parameter: str) -> Tensor:
+            return graph.tensor(parameter).detach().double().abs() ** self.norm
 
         groups = couple(graph).groups
-        return {site: Slices(group, ("out",)).sum(squares).sqrt() for site, group in groups.items()}
+        norms = {site: Slices(g, ("out",)).totals(sizes) ** (1 / self.norm) for site, g in groups.items()}
+        return finite(self.name, {site: reduced(found, self.reduction) for site, found in norms.items()})
+
+    def weights(self, graph: Graph, data: Data) -> dict[str, Tensor]:  # noqa: ARG002
+        """Parameter -> |weight|, of its shape: either norm puts single weights in the same order."""
+        return finite(self.name, {name: weight.abs() for name, weight in layer_weights(graph).items()})

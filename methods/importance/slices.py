@@ -1,4 +1,5 @@
-"""Summing a figure over the slices of parameters that belong to each unit of a channel group."""
+"""Figures over the slices of parameters that belong to each unit of a channel group, and how those of several layers
+become one score."""
 
 from __future__ import annotations
 
@@ -7,7 +8,12 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
+from methods.base import BadChoice
 from methods.graph.coupling.groups import ChannelGroup
+
+REDUCTIONS = ("sum", "mean", "max", "l2")
+"""How the layers of a coupled group are put together: the size of the sum of what they say (what goes when the unit
+goes from all of them), their mean, the largest, or the root of the sum of squares."""
 
 
 class Slices:
@@ -20,12 +26,34 @@ class Slices:
         self.units = len(group)
         self.places = [p for p in group.places if p.role in roles and (only is None or p.parameter in only)]
 
-    def sum(self, figure: Callable[[str], Tensor]) -> Tensor:
-        """`[units]`: the sum of `figure(parameter)`, a tensor of the parameter's shape, over each unit's slices."""
-        total = torch.zeros(self.units, dtype=torch.float64)
-        for place in self.places:
-            total.index_add_(0, place.unit, _along(figure(place.parameter).double(), place.dim)[place.index])
+    def totals(self, figure: Callable[[str], Tensor]) -> Tensor:
+        """`[places, units]`: the sum of `figure(parameter)`, a tensor of the parameter's shape, over each slice."""
+        total = torch.zeros(len(self.places), self.units, dtype=torch.float64)
+        for row, place in zip(total, self.places, strict=True):
+            row.index_add_(0, place.unit, _along(figure(place.parameter).double(), place.dim)[place.index])
         return total
+
+
+def readers(group: ChannelGroup, parameters: Collection[str]) -> Slices:
+    """The parameters that read a unit; where none does (queries and keys read each other), those that make it."""
+    found = Slices(group, ("in",), parameters)
+    return found if found.places else Slices(group, ("out",), parameters)
+
+
+def reduced(totals: Tensor, reduction: str) -> Tensor:
+    """`[units]`, never below zero, of `[places, units]`."""
+    if reduction == "max":
+        return totals.abs().amax(dim=0)
+    if reduction == "l2":
+        return totals.square().sum(dim=0).sqrt()
+    size = totals.sum(dim=0).abs()
+    return size / len(totals) if reduction == "mean" else size
+
+
+def check_reduction(name: str, reduction: str) -> None:
+    """Raises BadChoice, with what there is."""
+    if reduction not in REDUCTIONS:
+        raise BadChoice(f"the importance {name!r} has no reduction {reduction!r}; there are {', '.join(REDUCTIONS)}")
 
 
 def _along(value: Tensor, dim: int) -> Tensor:

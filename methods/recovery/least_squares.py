@@ -4,8 +4,8 @@ Layer by layer, in one pass, each with the inputs that the compressed network re
 of each image are enough. Solved in closed form with a pull towards the present weights, no training.
 
 Reference: He, Zhang and Sun, "Channel pruning for accelerating very deep neural networks", 2017, arXiv 1707.06168,
-section 3.1; used for quick candidates by He et al., "AMC", 2018, arXiv 1802.03494. Factors of a layer are repaired
-the same way (Zhang et al., 2015, arXiv 1505.06798, section 2.3).
+section 3.1; used for quick candidates by He et al., "AMC", 2018, arXiv 1802.03494. The last piece of a layer that
+became several is repaired the same way (Zhang et al., 2015, arXiv 1505.06798, section 2.3).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from methods.graph.ir import Graph, WeightUse
 from methods.graph.observe import step_through
 from methods.graph.ops import kind_of
 from methods.graph.rows import Places, places_shape, read, written
+from methods.graph.surgery.chains import is_last_piece, is_piece
 from methods.graph.surgery.edit import kept_indices
 from methods.graph.surgery.forms import groups_of, is_plain
-from methods.graph.surgery.quantisers import value_of
+from methods.graph.values import value_of
 
 LAYERS = ("aten.linear.default", "aten.conv2d.default")
 MOST_VALUES = 1 << 23
@@ -68,7 +69,8 @@ class LeastSquares:
             return False
         inputs = kept_indices(graph, use.weight, 1)
         pruned = inputs != list(range(len(inputs)))
-        return (pruned or use.weight.endswith(".u.weight")) and graph.tensor(use.weight)[0].numel() <= self.most_inputs
+        lacking = is_last_piece(graph, use.weight) if is_piece(graph, use.weight) else pruned
+        return lacking and graph.tensor(use.weight)[0].numel() <= self.most_inputs
 
     def _repair(self, graph: Graph, use: WeightUse, wanted: _Targets, value: Tensor) -> None:
         """Adds the best change to the weight and to whatever shifts its outputs, in place."""

@@ -7,10 +7,9 @@ import torch
 
 from methods.base import Data, MethodError
 from methods.channel_pruning import ChannelPruning
-from methods.graph.file import to_bytes
 from methods.graph.surgery.edit import difference
 from methods.recovery.fine_tuning import FineTuning
-from tests.methods.recovery.students import captured, compressed, loss
+from tests.methods.recovery.students import captured, compressed, loss, same
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -44,8 +43,8 @@ def test_fine_tuning_depends_on_its_seed_alone() -> None:
     drawn = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(drawn, torch.rand(1))
-    assert to_bytes(first) == to_bytes(FineTuning(epochs=1, learning_rate=1e-2).recover(student, teacher, data, 7))
-    assert to_bytes(first) != to_bytes(FineTuning(epochs=1, learning_rate=1e-2).recover(student, teacher, data, 8))
+    assert same(first, FineTuning(epochs=1, learning_rate=1e-2).recover(student, teacher, data, 7))
+    assert not same(first, FineTuning(epochs=1, learning_rate=1e-2).recover(student, teacher, data, 8))
 
 
 def test_too_little_to_learn_from_is_refused() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from hwmodels.device import Device
+from methods.catalogue import METHODS
 from methods.channel_pruning import ChannelPruning
 from methods.graph.coupling.trace import couple
 from methods.graph.observe import outputs
@@ -12,6 +14,8 @@ from methods.graph.surgery.edit import difference, prune
 from methods.low_rank import LowRank
 from methods.recovery.least_squares import LeastSquares
 from tests.methods.recovery.students import captured
+
+DEVICE = Device("toy", "toy", "analytical", "roofline", {"fp32": 1e9}, {}, ())
 
 
 @pytest.mark.parametrize(("site", "twin"), [("conv1", (2, 5)), ("conv2", (0, 7)), ("fc1", (3, 4))])
@@ -38,6 +42,18 @@ def test_least_squares_brings_pruned_networks_closer(name: str) -> None:
     wanted = outputs(teacher, fresh)[0]
     before, after = (float((outputs(g, fresh)[0] - wanted).norm()) for g in (pruned, repaired))
     assert after < before * 2 / 3
+
+
+@pytest.mark.parametrize("name", ["tucker-2", "separable", "depthwise-separable"])
+def test_least_squares_repairs_the_last_piece_of_any_row_of_layers(name: str) -> None:
+    """Whatever factorisation made it."""
+    teacher, data = captured("plain", 256)
+    space = METHODS[name].space(teacher, DEVICE).sites
+    split = METHODS[name].apply(teacher, {"weight:conv2": space["weight:conv2"][-1]}, data)
+    repaired = LeastSquares().recover(split, teacher, data, 0)
+    wanted = outputs(teacher, data.inputs)[0]
+    before, after = (float((outputs(g, data.inputs)[0] - wanted).norm()) for g in (split, repaired))
+    assert after < 0.97 * before
 
 
 def test_least_squares_repairs_the_factors_of_a_layer() -> None:

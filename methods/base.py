@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,19 @@ from hwmodels.workload import Op
 from methods.graph.ir import Graph
 
 Value = float | int | str
+
+STAGES = {
+    "shape": "removes units or whole blocks, which is only safe while weights are plain",
+    "factor": "replaces a layer by thinner ones, computed from its full weight",
+    "structure": "ties the entries of a full weight to each other by a rule",
+    "mask": "holds weights at zero, in whatever layers are there by then",
+    "share": "clusters the weights that a mask has left",
+    "round": "rounds what comes out of all the others",
+}
+"""The stages of a recipe in order, with the reason why each stands where it does."""
+RESHAPES = ("shape", "factor")
+"""Stages after which layers have other shapes: accuracy is won back behind them, before forms are put on."""
+EVERYTHING = frozenset({"latency", "energy", "size", "memory", "macs"})
 
 
 class MethodError(Exception):
@@ -51,7 +64,17 @@ class Space:
 
 
 class Method(Protocol):
-    """One way to make a model smaller. A frozen dataclass: its fields are the settings not searched over."""
+    """One way to make a model smaller. A frozen dataclass: its fields are the settings not searched over.
+
+    Attributes:
+        stage: where in a recipe it stands; one of `STAGES`.
+        runs: whether it changes how operators run. If not, runtimes compute as before, and only the file gets smaller.
+        helps: the metrics for which a search tries it unasked. Empty: only where a request names it.
+    """
+
+    stage: ClassVar[str]
+    runs: ClassVar[bool]
+    helps: ClassVar[frozenset[str]]
 
     @property
     def name(self) -> str: ...
@@ -74,6 +97,12 @@ class Importance(Protocol):
 
     def score(self, graph: Graph, data: Data) -> dict[str, Tensor]:
         """Channel site -> scores `[units]`, for every site of the graph."""
+
+    def weights(self, graph: Graph, data: Data) -> dict[str, Tensor]:
+        """Parameter -> scores of its shape, for the weight of each convolution and linear layer.
+
+        Raises MethodError, naming those that can, where an importance only knows whole units.
+        """
 
 
 class Recovery(Protocol):

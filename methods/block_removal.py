@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hwmodels.device import Device
 from hwmodels.workload import Op
-from methods.base import Data, Space, Value
+from methods.base import EVERYTHING, Data, Space, Value
 from methods.choices import as_word, check_sites
 from methods.graph.ir import Graph
 from methods.graph.surgery.blocks import blocks, remove_blocks
@@ -28,6 +29,9 @@ class BlockRemoval:
     """Choices: "remove", or "keep" to leave a block where it is. Nothing else in the network changes."""
 
     name: str = "block-removal"
+    stage: ClassVar[str] = "shape"
+    runs: ClassVar[bool] = True
+    helps: ClassVar[frozenset[str]] = EVERYTHING
 
     def space(self, graph: Graph, device: Device) -> Space:  # noqa: ARG002
         """Every removable block; those within each other can be chosen together."""

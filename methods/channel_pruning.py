@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from hwmodels.device import Device
 from hwmodels.workload import Op
-from methods.base import Data, MethodError, Space, Value
+from methods.base import EVERYTHING, Data, MethodError, Space, Value
 from methods.choices import as_share, check_sites
 from methods.graph.coupling.trace import couple
 from methods.graph.coupling.verify import trusted
@@ -27,6 +28,9 @@ from methods.graph.surgery.edit import prune
 from methods.importance.catalogue import importance
 
 SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)
+
+ANYWHERE = ("taylor", "magnitude")
+"""Importances that are known to score every group."""
 
 _SCORES: WeakKeyDictionary[Graph, tuple[str, Data, dict[str, Tensor]]] = WeakKeyDictionary()
 """The last scores of a graph: one network is pruned in many ways on the same data."""
@@ -45,10 +49,17 @@ class ChannelPruning:
     importance: str = "taylor"
     multiple: int = 1
     name: str = "channel-pruning"
+    stage: ClassVar[str] = "shape"
+    runs: ClassVar[bool] = True
+    helps: ClassVar[frozenset[str]] = EVERYTHING
 
     def space(self, graph: Graph, device: Device) -> Space:  # noqa: ARG002
-        """Every coupled group of two units and more, with shares that really differ after rounding."""
+        """Every coupled group of two units and more that the importance can score, with shares that really differ
+        after rounding."""
         groups = trusted(graph).groups
+        if self.importance not in ANYWHERE:
+            scored = importance(self.importance).score(graph, Data(graph.example(32)))
+            groups = {site: group for site, group in groups.items() if site in scored}
         return Space({site: self.shares(site, len(group)) for site, group in groups.items() if len(group) > 1})
 
     def shares(self, site: str, units: int) -> tuple[Value, ...]:
@@ -85,8 +96,9 @@ class ChannelPruning:
     def _score(self, scores: Mapping[str, Tensor], site: str) -> Tensor:
         if site not in scores:
             raise MethodError(
-                f"the importance {self.importance!r} has no score for {site}: no batch normalisation scales its "
-                "channels. Use the importance 'taylor' or 'magnitude', or leave this site as it is"
+                f"the importance {self.importance!r} has no score for {site}: nothing that it looks at (scales of "
+                "batch normalisations, plain layers that read) belongs to these units. Use the importance 'taylor' or "
+                "'magnitude', or leave this site as it is"
             )
         return scores[site]
 

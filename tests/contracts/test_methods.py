@@ -41,9 +41,9 @@ def choices(each: Method, graph: Graph, place: int) -> dict[str, Value]:
 
 
 def own_bytes(workload: Workload) -> int:
-    """Bytes of the layers' weights, codebook indices at their stored width; biases apart."""
-    weights = [(op.weights[0], op.stored_bits) for op in workload.ops if op.site]
-    return sum(int(w.elements * bits / 8) if bits else w.bytes for w, bits in weights)
+    """Bytes of the weights that layers keep, codebook indices at their stored width; biases apart."""
+    weights = [(op.weights[0], op.stored_bits, op.density) for op in workload.ops if op.site]
+    return sum(int(density * w.elements * (bits or w.bits) / 8) for w, bits, density in weights)
 
 
 @EVERY_METHOD
@@ -138,5 +138,5 @@ def test_its_paper_is_named(each: Method) -> None:
 
 def test_an_unknown_method_is_answered_with_the_nearest() -> None:
     """A slip of the finger finds the name that was meant."""
-    with pytest.raises(UnknownMethod, match=r"did you mean channel-pruning.*low-rank, weight-sharing, quantization"):
+    with pytest.raises(UnknownMethod, match=r"did you mean channel-pruning.*low-rank, circulant, .*, quantization"):
         method("chanel-pruning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from hwmodels.device import Device
 from hwmodels.workload import Op
@@ -12,6 +13,8 @@ from methods.graph.intake.capture import capture
 from methods.graph.lower import lower
 from methods.graph.surgery.edit import BadEdit, difference
 from methods.low_rank import LowRank
+from methods.numerics.compose import composed
+from tests.methods.factorised import SITE, layer
 from tests.zoo.catalogue import network
 
 DEVICE = Device("toy", "toy", "analytical", "roofline", {"fp32": 1e9}, {}, ())
@@ -76,7 +79,7 @@ def test_a_weight_that_is_not_finite_is_refused() -> None:
     graph = capture(*network("plain"))
     with torch.no_grad():
         graph.tensor("fc1.weight")[0, 0] = float("nan")
-    with pytest.raises(MethodError, match=r"weight:fc1.*not finite"):
+    with pytest.raises(MethodError, match=r"weight:fc1 holds 1 numbers that are NaN"):
         LowRank(samples=0).apply(graph, {"weight:fc1": 0.5}, Data(graph.example(1)))
 
 
@@ -86,3 +89,28 @@ def test_a_parameter_of_the_users_own_is_never_overwritten() -> None:
     graph.set_tensor("fc1.u.weight", torch.zeros(1), trainable=True)
     with pytest.raises(BadEdit, match=r"fc1\.u\.weight of its own"):
         LowRank(samples=0).apply(graph, {"weight:fc1": 0.5}, Data(graph.example(1)))
+
+
+@pytest.mark.seed("svd-truncation")
+@pytest.mark.parametrize("rank", [1, 4, 9])
+def test_what_is_lost_is_what_the_singular_values_left_out_hold(rank: int) -> None:
+    """Eckart and Young, 1936: the root of their squares, in the weight that the two layers amount to."""
+    torch.manual_seed(0)
+    for made, shape in ((nn.Linear(14, 11), (14,)), (nn.Conv2d(4, 11, 3), (4, 5, 5))):
+        graph = layer(made, *shape)
+        weight = graph.tensor("one.weight").detach()
+        left_out = torch.linalg.svdvals(weight.flatten(1).double())[rank:]
+        result = LowRank(samples=0).apply(graph, {SITE: f"rank:{rank}"}, Data(graph.example(1)))
+        pair = [result.tensor(use.weight).detach() for use in result.weight_uses()]
+        assert float((composed(pair, [1, 1]) - weight).norm()) == pytest.approx(float(left_out.norm()), rel=1e-4)
+        balance = [float(piece.norm()) for piece in pair]
+        assert balance[0] == pytest.approx(balance[1], rel=1e-3)
+
+
+@pytest.mark.seed("svd-truncation")
+def test_a_layer_saves_below_the_rank_of_the_formula() -> None:
+    """r < m n / (m + n): seven of fourteen times eleven needs more, six needs less."""
+    op = next(op for op in lower(layer(nn.Linear(14, 11, bias=False), 14)).ops if op.site == SITE)
+    bytes_at = {r: sum(made.weight_bytes for made in LowRank().rewrite(op, {SITE: f"rank:{r}"})) for r in (6, 7)}
+    assert bytes_at == {6: 4 * 6 * 25, 7: 4 * 7 * 25}
+    assert bytes_at[6] < op.weight_bytes < bytes_at[7]

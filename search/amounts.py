@@ -18,6 +18,13 @@ TITLES: Mapping[str, str] = {
 }
 """What each Cost figure is called, in the order in which tables show them."""
 
+QUALITIES: Mapping[str, str] = {
+    "accuracy": "Accuracy",
+    "fit": "Fit to the labels",
+    "agreement": "Agreement with the original",
+}
+"""What the score of a quality document is called, by the key under which it stands there a second time."""
+
 NONE = "–"
 
 
@@ -58,5 +65,6 @@ def value(costs: Mapping[str, Mapping[str, Any]], figure: str) -> float | None:
 
 
 def quality_name(quality: Mapping[str, Any]) -> str:
-    """What the score of a quality document is: accuracy with labels, agreement with the original without."""
-    return "Agreement with the original" if "agreement" in quality else "Accuracy"
+    """What the score of a quality document is: accuracy where labels are classes, fit to them where they are values,
+    agreement with the original where there are none."""
+    return next((name for key, name in QUALITIES.items() if key in quality), "Quality")

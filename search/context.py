@@ -19,7 +19,7 @@ from methods.base import Data, Method
 from methods.catalogue import METHODS, method
 from methods.graph.ir import Graph
 from methods.graph.load import load_graph
-from search.data import check_fits, load_dataset
+from search.data import fitted, load_dataset
 from search.devices import open_device
 from search.problem import SearchError
 from search.quality import distance, outputs_of, score
@@ -67,7 +67,7 @@ class Context:
     def probe_loss(self, graph: Graph) -> float:
         """How far a graph is from the untouched model on the samples that sensitivities are measured on."""
         probe = self.splits.reward.head(PROBES)
-        return distance(outputs_of(graph, probe), self.teacher_outputs("reward")[: len(probe)])
+        return distance(outputs_of(graph, probe), self.teacher_outputs("reward")[: len(probe)], probe.labels)
 
     def teacher_outputs(self, part: str) -> Tensor:
         """The untouched model's outputs on a split (`reward`, `choice`, `report`), computed once."""
@@ -98,10 +98,7 @@ def open_context(
     data = load_dataset(dataset)
     if isinstance(dataset, Path):  # stored under a hash, which says nothing to whoever reads a message
         data = replace(data, name="the data set")
-    with torch.no_grad():
-        output = graph(*graph.example(1))[0]
-    classes = int(output.shape[1]) if output.dim() == 2 else None
-    check_fits(data, [spec.shape for spec in graph.inputs], classes)
+    samples = fitted(data, graph)
     device = find_device(str(request["device"]))
     cost_model, profiler = open_device(device, measurements, on_measure)
     seed = int(request.get("seed", 0))
@@ -111,7 +108,7 @@ def open_context(
         device=device,
         cost_model=cost_model,
         profiler=profiler,
-        splits=split(data, seed, [spec.dtype for spec in graph.inputs]),
+        splits=split(samples, seed, [spec.dtype for spec in graph.inputs]),
         model_hash=hashlib.sha256(Path(model_path).read_bytes()).hexdigest(),
         data_hash=data.content_hash,
     )

@@ -7,19 +7,34 @@ import os
 import zipfile
 from pathlib import Path
 
+import torch
+
+from methods.graph.ir import Graph
 from search.datasets.builtin import BUILTIN, load_builtin
 from search.datasets.dataset import DataError, Dataset, Part
 from search.datasets.fits import check_fits
 from search.datasets.images import read_image_folder, read_image_zip
+from search.datasets.labels import fit_labels
 from search.datasets.npz import LIMIT_BYTES, read_npz
 
-__all__ = ["BUILTIN", "DataError", "Dataset", "Part", "cache_folder", "check_fits", "load_dataset", "load_upload"]
+__all__ = [
+    "BUILTIN",
+    "DataError",
+    "Dataset",
+    "Part",
+    "cache_folder",
+    "check_fits",
+    "fit_labels",
+    "fitted",
+    "load_dataset",
+    "load_upload",
+]
 
 TAKEN = "an .npz with x and y, a folder with one subfolder of images per class, or a .zip of such a folder"
 
 
 def load_dataset(source: Path | str, cache: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> Dataset:
-    """A checked Dataset from a built-in name ("mnist", "digits") or a path; a Path is never taken for a name.
+    """A checked Dataset from a built-in name ("mnist", "digits", ...) or a path; a Path is never taken for a name.
 
     Args:
         cache: where built-in sets are kept in a form that loads faster; by default `cache` in FITWRIGHT_HOME.
@@ -49,6 +64,14 @@ def load_upload(path: Path, limit_bytes: int = LIMIT_BYTES) -> Dataset:
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise DataError(f"{path.name} is damaged ({error}); pack it again") from error
     return read_npz(path, limit_bytes) if arrays or path.suffix == ".npz" else read_image_zip(path, limit_bytes)
+
+
+def fitted(dataset: Dataset, graph: Graph) -> Dataset:
+    """The data as a model takes them, labels included. Raises DataError, with the remedy, where they don't fit."""
+    check_fits(dataset, [spec.shape for spec in graph.inputs], [spec.values for spec in graph.inputs])
+    with torch.no_grad():
+        output = graph(*graph.example(1))[0]
+    return fit_labels(dataset, output.shape[1:])
 
 
 def _read(path: Path, limit_bytes: int) -> Dataset:

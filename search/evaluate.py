@@ -8,15 +8,17 @@ from typing import Any
 from hwmodels.base import METRICS, HardwareModelError
 from methods.base import MethodError
 from methods.graph.ir import Graph, GraphError
-from search.candidates import TRIAL_EPOCHS, Effort, compress, cost_of, formed, shaped, trained
+from search.candidates import TRIAL_EPOCHS, Effort, compress, cost_of, formed, settled_in, shaped, trained
 from search.context import Context
 from search.problem import Recipe, SearchError, TrialState
 
 KNOWN = (SearchError, MethodError, GraphError, HardwareModelError)
 """What can go wrong with one recipe; the trial fails with the message and the search goes on."""
 
-HOPELESS = 0.5
+HOPELESS = 0.25
 """A candidate that keeps less than this share of the original's score before training is not trained."""
+BENT = 0.99
+"""Forms that leave less than this share of the score of the shapes under them are trained as well."""
 
 SLACK = {"file_bytes": 1.1}
 """Entropy-coded sizes are known only after training; before it, this much over the limit is let through."""
@@ -46,7 +48,10 @@ def _recovered(context: Context, prepared: Mapping[str, Any], recipe: Recipe) ->
     if context.quality(graph, "reward")["score"] < HOPELESS * before:
         return graph
     tuned = trained(context, shape, recipe, TRIAL_EPOCHS)
-    return graph if tuned is shape else formed(context, tuned, recipe)
+    graph = graph if tuned is shape else formed(context, tuned, recipe)
+    if graph is tuned or context.quality(graph, "reward")["score"] >= BENT * context.quality(tuned, "reward")["score"]:
+        return graph
+    return settled_in(context, graph, recipe, TRIAL_EPOCHS)
 
 
 def broken(

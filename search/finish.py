@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from hwmodels.base import METRICS, Source
-from hwmodels.memory import peak_activation_bytes
 from methods.graph.file import from_bytes, to_bytes
 from methods.graph.ir import Graph
-from methods.graph.lower import lower
 from methods.graph.onnx_out.export import check_export, export
 from methods.graph.surgery.edit import difference
 from search.bundle import onnx_quality, write_bundle, write_folder
 from search.candidates import Effort, compress, cost_of
 from search.context import Context, measure_pair
 from search.evaluate import KNOWN
+from search.flags import flags_of
 from search.layers import compare_layers
 from search.limits import format_figure
 from search.prepare import Document
@@ -150,7 +149,7 @@ def conclude(
         "limits": winner["limits"],
         "layers": compare_layers(context, graph, Recipe.from_json(winner["recipe"])),
     }
-    outcome["flags"] = _flags(context, outcome, graph)
+    outcome["flags"] = flags_of(context, outcome, graph)
     return write_bundle(context, outcome, trials, prepared["reference"], Path(winner["folder"]), folder)
 
 
@@ -171,24 +170,3 @@ def _why_not(
     if results:
         return "no finalist kept every limit when it was measured again" + (f": {failed[0]}" if failed else "")
     return f"none of {len(trials)} candidates kept every limit; raise a limit or allow more evaluations"
-
-
-def _flags(context: Context, outcome: Mapping[str, Any], graph: Graph) -> list[str]:
-    """What a user must know before deploying: slower though smaller, or too large for the device."""
-    before, after = outcome["untouched"]["costs"], outcome["compressed"]["costs"]
-    flags = []
-    if after["latency_s"]["value"] > before["latency_s"]["value"] and (
-        after["file_bytes"]["value"] < before["file_bytes"]["value"]
-    ):
-        flags.append("smaller but slower than the untouched model")
-    device = context.device
-    activations = peak_activation_bytes(lower(graph, device.batch), device)
-    for name, capacity, needed in (
-        ("flash", device.flash_bytes, after["file_bytes"]["value"]),
-        ("RAM for activations", device.ram_bytes, activations),
-    ):
-        if capacity and needed > capacity:
-            flags.append(f"needs {needed:.0f} bytes of {name}; the device has {capacity}")
-    if any(s["method"] == "weight-sharing" for s in outcome["compressed"]["recipe"]["steps"]):
-        flags.append("weight sharing makes the file smaller; this runtime computes with full weights all the same")
-    return flags

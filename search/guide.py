@@ -13,11 +13,11 @@ import numpy as np
 
 from hwmodels.device import Device
 from hwmodels.memory import peak_activation_bytes, weight_bytes
+from hwmodels.stored import stored_bits_per_weight
 from hwmodels.workload import Op, Workload
-from methods.base import Method
+from methods.base import RESHAPES, Method
 from methods.graph.file import packed_bytes
 from methods.graph.lower import lower
-from search.candidates import SHAPES
 from search.context import Context
 from search.plan import Guide
 from search.planning import OpCosts, planning_costs
@@ -91,16 +91,13 @@ def _pieces(tables: OpTables, asked: Asked) -> Iterator[Piece]:
     figures, costs = asked.figures, asked.costs
     timed = [f for f in figures if f not in BYTES_FIGURES]
     if costs is not None:
-        for positions, table in tables.over(_runs, lambda ops: costs(ops, timed), timed):
+        for positions, table in tables.over(
+            lambda v: asked.methods[v.method].runs, lambda ops: costs(ops, timed), timed
+        ):
             yield positions, _columns(figures, dict(zip(timed, np.moveaxis(table, -1, 0), strict=True)))
     if tables.op.weights and len(timed) < len(figures):
-        for positions, found in _bytes(tables, asked.device):
+        for positions, found in _bytes(tables, asked):
             yield positions, _columns(figures, found)
-
-
-def _runs(variable: Variable) -> bool:
-    """Whether a variable changes how an operator runs; shared weights are only stored otherwise."""
-    return variable.method != "weight-sharing"
 
 
 def _columns(figures: Sequence[str], known: Mapping[str, Array]) -> Array:
@@ -117,28 +114,37 @@ def _constant(context: Context, workload: Workload, figures: Sequence[str]) -> A
     return np.array([max(0.0, fixed.get(f, 0.0)) for f in figures])
 
 
-def _bytes(tables: OpTables, device: Device) -> Iterator[tuple[tuple[int, ...], dict[str, Array]]]:
+def _bytes(tables: OpTables, asked: Asked) -> Iterator[tuple[tuple[int, ...], dict[str, Array]]]:
     """Bytes of the weights: elements by shape, times bits by form, so that the two needn't be gone through together."""
-    forms = [i for i, v in enumerate(tables.variables) if v.method not in SHAPES]
+
+    def shapes(variable: Variable) -> bool:
+        return asked.methods[variable.method].stage in RESHAPES
+
+    forms = [i for i, v in enumerate(tables.variables) if not shapes(v)]
     ((_, widths),) = tables.over(
-        lambda v: v.method not in SHAPES, lambda ops: _widths(ops, device), ("stored", "centres", "held")
+        lambda v: not shapes(v), lambda ops: _widths(ops, asked.device), ("stored", "centres", "held")
     )
     stored, centres, held = np.moveaxis(widths, -1, 0)
     most = STORED // stored.size
-    for shapes, elements in tables.over(lambda v: v.method in SHAPES, _elements, ("weights", "layers", "rest"), most):
+    for positions, elements in tables.over(shapes, _elements, ("weights", "layers", "rest"), most):
         weights, layers, rest = np.moveaxis(elements.reshape(*elements.shape[:-1], *[1] * len(forms), -1), -1, 0)
         found = {
             "file_bytes": weights * stored / 8 + layers * centres * 4 + rest,
             "peak_bytes": weights * held / 8 + rest,
         }
-        yield (*shapes, *forms), found
+        yield (*positions, *forms), found
 
 
 def _widths(ops: Sequence[Op], device: Device) -> Mapping[str, float]:
     """Bits per weight on disk and in memory, and entries of its codebook."""
-    op, shared = ops[0], ops[0].stored_bits
+    op = ops[0]
     held = 8 * weight_bytes(op, device) / max(1, sum(w.elements for w in op.weights))
-    return {"stored": shared or op.weights[0].bits, "centres": 2**shared if shared else 0.0, "held": held}
+    return {"stored": stored_bits_per_weight(op), "centres": _centres(op), "held": held}
+
+
+def _centres(op: Op) -> float:
+    """Entries of the codebook, if it has one: what is looked up by more bits is looked up by a rule."""
+    return 2**op.stored_bits if 0 < op.stored_bits <= 8 else 0.0
 
 
 def _elements(ops: Sequence[Op]) -> Mapping[str, float]:
@@ -152,10 +158,10 @@ def _elements(ops: Sequence[Op]) -> Mapping[str, float]:
 
 def stored_bytes(op: Op) -> float:
     """Bytes of an operator's weights in the packed file."""
-    if not op.stored_bits or not op.weights:
-        return float(op.weight_bytes)
+    if not op.weights:
+        return 0.0
     first, rest = op.weights[0], op.weights[1:]
-    return first.elements * op.stored_bits / 8 + 4 * 2**op.stored_bits + sum(w.bytes for w in rest)
+    return first.elements * stored_bits_per_weight(op) / 8 + 4 * _centres(op) + sum(w.bytes for w in rest)
 
 
 def _losses(variable: Variable, losses: Mapping[str, float]) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations
 from typing import Any
 
 from hwmodels.base import METRICS
@@ -19,8 +20,8 @@ from search.problem import Limit, Recipe, Step, Variable
 
 Document = dict[str, Any]
 
-STRONGEST = ((), ("quantization",), ("weight-sharing",), ("weight-sharing", "quantization"))
-"""Combinations of forms that, on top of the narrowest network, bound what can be achieved."""
+FORMS = ("mask", "share", "round")
+"""Stages whose strongest choices, on top of the narrowest network, bound what can be achieved."""
 FAR = 2.0
 """A limit that is this many times below what a first look finds is refused without a second one."""
 
@@ -34,7 +35,7 @@ def first_look(context: Context, variables: Sequence[Variable]) -> Document | No
     limits = parse_limits(context.request["limits"])
     if context.profiler is None or "latency" not in {limit.metric for limit in limits}:
         return None
-    graphs = [context.graph, *strongest(context, variables)]
+    graphs = [context.graph, *strongest(context, variables, running=True)]
     times = context.profiler.glance([export(graph) for graph in graphs], context.device)
     documents: list[Document] = []
     for graph, time in zip(graphs, times, strict=True):
@@ -65,20 +66,28 @@ def described(
     }
 
 
-def strongest(context: Context, variables: Sequence[Variable]) -> list[Graph]:
-    """The network with the strongest choice of several methods at every site: nothing searched over is smaller."""
-    available = {v.method for v in variables}
-    narrow = tuple(name for name in ("block-removal", "channel-pruning") if name in available)
+def strongest(context: Context, variables: Sequence[Variable], running: bool = False) -> list[Graph]:
+    """The network with the strongest choice of several methods at every site: nothing searched over is smaller.
+
+    `running` leaves out the methods that only change how weights are stored.
+    """
+    available = list(dict.fromkeys(v.method for v in variables))
+    narrow = [name for name in available if context.methods[name].stage == "shape"]
+    forms = [n for n in available if context.methods[n].stage in FORMS and (context.methods[n].runs or not running)]
     graphs = []
-    for combination in STRONGEST:
-        if set(combination) <= available and (narrow or combination):
-            methods = narrow + combination
-            steps = (Step(m, {v.site: v.values[-1] for v in variables if v.method == m}) for m in methods)
-            try:
-                graphs.append(compress(context, Recipe(tuple(steps)), Effort.NONE))
-            except KNOWN:
-                continue
+    for names in (narrow + list(chosen) for chosen in _subsets(forms)):
+        steps = (Step(m, {v.site: v.values[-1] for v in variables if v.method == m}) for m in names)
+        try:
+            graphs += [compress(context, Recipe(tuple(steps)), Effort.NONE)] if names else []
+        except KNOWN:
+            continue
     return graphs
+
+
+def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Every choice of some of the names, in their order; of more than three, none, each, and all."""
+    sizes = range(len(names) + 1) if len(names) <= 3 else (0, 1, len(names))
+    return chain.from_iterable(combinations(names, size) for size in sizes)
 
 
 def least_achievable(context: Context, variables: Sequence[Variable], untouched: Mapping[str, Any]) -> Document:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hwmodels.base import METRICS
+from methods.base import Method
 from methods.graph.coupling.verify import TOLERANCE, checked
 from search.candidates import Effort, compress, cost_of
 from search.context import Context
 from search.evaluate import KNOWN
 from search.guide import build_guide
 from search.limits import parse_limits, resolve
-from search.preflight import below, described, first_look, least_achievable, upper_ends
+from search.preflight import below, described, first_look, least_achievable, least_of, upper_ends
 from search.problem import Limit, Problem, Recipe, Step, Variable
+from search.recipes import expanded
 
 Document = dict[str, Any]
 Progress = Callable[[str, int, int], None]
@@ -33,6 +35,8 @@ def prepare(
 ) -> Document:
     """The prepared document; `infeasible` is not empty where a limit is below what the strongest recipe reaches."""
     on_progress("measuring the untouched model", 0, 1)
+    if context.request.get("recipe"):
+        return _given(context)
     variables, left_alone = variables_of(context)
     more: Document = {
         "variables": [[v.method, v.site, list(v.values)] for v in variables],
@@ -55,13 +59,24 @@ def prepare(
     return prepared
 
 
+def _given(context: Context) -> Document:
+    """The same where nothing is searched for: the one recipe that the request gives, made explicit. Raises what its
+    methods raise where it can't be carried out."""
+    recipe = expanded(context.request["recipe"], context.graph, context.device)
+    compress(context, recipe, Effort.NONE)
+    costs = cost_of(context, context.graph).to_json()
+    limits = resolve(parse_limits(context.request["limits"]), upper_ends(costs))
+    more: Document = {"variables": [], "left_alone": [], "evaluations": 1, "seed": context.seed, "strategy": "given"}
+    return described(context, costs, limits, least_of([costs]), []) | more | {"given": recipe.to_json()}
+
+
 def variables_of(context: Context) -> tuple[tuple[Variable, ...], list[Document]]:
     """Everything that may be chosen, and the channel groups left alone because their coupling did not check out."""
     errors = checked(context.graph) if "channel-pruning" in context.methods else {}
     wrong = {site: error for site, error in errors.items() if not error <= TOLERANCE}
     found = []
     for name, method in context.methods.items():
-        if name == "weight-sharing" and not _wants_size(context):
+        if not _wanted(context, method):
             continue
         for site, values in method.space(context.graph, context.device).sites.items():
             if site not in wrong and len(values) > 1:
@@ -69,9 +84,9 @@ def variables_of(context: Context) -> tuple[tuple[Variable, ...], list[Document]
     return tuple(found), [{"site": s, "relative_error": e} for s, e in wrong.items()]
 
 
-def _wants_size(context: Context) -> bool:
-    """Shared weights only make files smaller: they are searched over where that is asked for."""
-    return context.request.get("methods") is not None or "size" in dict(context.request["limits"])
+def _wanted(context: Context, method: Method) -> bool:
+    """Methods that are named are tried; of the others those that help with what is limited."""
+    return context.request.get("methods") is not None or not method.helps.isdisjoint(context.request["limits"])
 
 
 def sensitivity_key(method: str, site: str, value: object) -> str:

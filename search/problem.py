@@ -35,22 +35,25 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Methods in order, each with its choices: one candidate. Plain JSON, hand-editable, replayable."""
+    """Methods in order, each with its choices: one candidate. Plain JSON, hand-editable, replayable.
+
+    `training` says how finalists get there (`schedule`, `recovery`, `settings`); without it as the request says.
+    """
 
     steps: tuple[Step, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "steps": [
-                {"method": s.method, "choices": dict(s.choices)}
-                | ({"settings": dict(s.settings)} if s.settings else {})
-                for s in self.steps
-            ]
-        }
+        steps = [
+            {"method": s.method, "choices": dict(s.choices)} | ({"settings": dict(s.settings)} if s.settings else {})
+            for s in self.steps
+        ]
+        return {"steps": steps} | ({"training": dict(self.training)} if self.training else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        return cls(tuple(Step(s["method"], dict(s["choices"]), dict(s.get("settings", {}))) for s in data["steps"]))
+        steps = (Step(s["method"], dict(s["choices"]), dict(s.get("settings", {}))) for s in data["steps"])
+        return cls(tuple(steps), dict(data.get("training", {})))
 
     @property
     def key(self) -> str:
@@ -127,8 +130,9 @@ class TrialState(StrEnum):
 class Trial:
     """A recipe with its number and, later, its costs (Cost JSON), quality (higher is better) or error.
 
-    `quality` holds `accuracy` (or `agreement`), `loss` and `samples`; `costs` maps figure names to
-    `{value, source, error}`; `origin` says who proposed it (untouched, uniform, plan, the strategy's name).
+    `quality` holds `score`, the same again as `accuracy`, `fit` or `agreement`, `loss` and `samples`; `costs` maps
+    figure names to `{value, source, error}`; `origin` says who proposed it (untouched, uniform, plan, the strategy's
+    name).
     """
 
     number: int
@@ -141,7 +145,7 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """What is maximised: accuracy with a label set, agreement with the original without."""
+        """What is maximised: accuracy or fit to the labels, agreement with the original where there are none."""
         return self.quality.get("score", float("-inf"))
 
     def cost(self, figure: str) -> float:

@@ -12,6 +12,7 @@ from methods.graph.onnx_out.export import export
 from search.bundle import onnx_quality, read_graph, read_json, read_samples, sha256
 from search.candidates import Effort, compress
 from search.context import open_context
+from search.data import BUILTIN
 from search.devices import open_device
 from search.finish import judge, measured_figure
 from search.problem import Recipe, SearchError
@@ -105,6 +106,8 @@ def replay(folder: Path, model: Path | None = None, data: Path | str | None = No
     """
     receipt = read_json(folder, "receipt.json")
     source = data if data is not None else receipt["request"].get("dataset_path") or receipt["request"]["dataset"]
+    if source not in BUILTIN and not Path(source).exists():
+        raise SearchError(f"the receipt names {source}, which was uploaded and is no file here; give it with --data")
     context = open_context(receipt["request"], model or folder / "untouched.fwm", source, [], _forget)
     if context.data_hash != receipt["data_sha256"]:
         raise SearchError(f"the data set {source} is not the one that the model was made with; give it with --data")

@@ -1,4 +1,7 @@
-"""How good a network's outputs are: accuracy with labels, agreement with the original without, and a smooth loss."""
+"""How good a network's outputs are: accuracy or fit with labels, agreement with the original without, a smooth loss.
+
+Labels are those of `methods.losses`: classes of samples, tokens or pixels, or values to reach.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Data
+from methods.base import Data, MethodError
+from methods.losses import class_axis, label_loss, like, soft_distance
 from search.datasets.dataset import DataError
 from search.problem import SearchError
 
@@ -37,49 +40,52 @@ def outputs_of(run: Run, data: Data, batch: int = 250) -> Tensor:
 def score(outputs: Tensor, data: Data, teacher_outputs: Tensor | None) -> dict[str, float]:
     """Quality of outputs `[n, ...]`; higher `score` is better.
 
-    With labels, `accuracy` is the share of samples whose largest output is at the label. Without, `agreement` is the
-    share where original and network name the same class, for outputs `[n, classes]`; for any other output (a sequence,
-    an image, one number) it is 1 - the relative error of a sample, at least 0, averaged. `low` and `high` bound
-    `score` with 95 % confidence (Wilson 1927 for shares, normal for averages). `loss` is the distance to the
-    original's outputs, or cross-entropy with the labels where those aren't given. `samples` says how many.
+    With labels, `accuracy` is the share of samples whose largest score is at the label; where every token or pixel has
+    a label, the share of those in a sample, averaged. For float labels it is no accuracy but a `fit`: `fits`, averaged,
+    at least 0. Without labels, `agreement` is the share where original and network name the same class, for outputs
+    `[n, classes]`; for any other output (a sequence, an image, one number) how it `fits` the original's. `low` and
+    `high` bound `score` with 95 % confidence (Wilson 1927 for shares, normal for averages). `loss` is the distance to
+    the original's outputs, or the loss against the labels where those aren't given. `samples` says how many.
 
     Raises DataError for labels that the outputs have no place for; BrokenOutputs for outputs that can't be scored.
     """
     _check(outputs, data, teacher_outputs)
-    loss = None if teacher_outputs is None else distance(outputs, teacher_outputs)
+    loss = None if teacher_outputs is None else distance(outputs, teacher_outputs, data.labels)
     if data.labels is not None:
-        hits = int((outputs.argmax(dim=1) == data.labels).sum())
-        loss = float(F.cross_entropy(outputs.float(), data.labels)) if loss is None else loss
-        return _share("accuracy", hits, len(data), loss)
+        return _labelled(outputs, data.labels, loss)
     if teacher_outputs is None or loss is None:
         raise DataError("without labels the quality is the agreement with the original: give the original's outputs")
-    if _is_classes(outputs):
+    if class_axis(outputs) is not None:
         return _share("agreement", int((outputs.argmax(dim=1) == teacher_outputs.argmax(dim=1)).sum()), len(data), loss)
-    return _average("agreement", (1 - relative_errors(outputs, teacher_outputs)).clamp(min=0), loss)
+    return _average("agreement", fits(outputs, teacher_outputs), loss)
 
 
-def distance(outputs: Tensor, teacher_outputs: Tensor) -> float:
+def distance(outputs: Tensor, teacher_outputs: Tensor, labels: Tensor | None = None) -> float:
     """How far outputs are from the original's, 0 for equal ones; smooth where accuracy jumps.
 
-    For `[n, classes]` the Kullback-Leibler divergence of their softmax from the original's in nats, averaged over
-    samples (as in distillation, Hinton 2015, arXiv:1503.02531); otherwise the relative error, averaged.
+    For class scores (`[n, classes]`, or whatever axis whole-numbered labels point at) the Kullback-Leibler divergence
+    of their softmax from the original's in nats, averaged over samples, tokens or pixels that count (as in
+    distillation, Hinton 2015, arXiv:1503.02531); otherwise the error relative to the original's spread (1 - `fits`),
+    averaged.
     """
-    if not _is_classes(outputs):
-        return float(relative_errors(outputs, teacher_outputs).mean())
-    student, teacher = (F.log_softmax(x.double(), dim=1) for x in (outputs, teacher_outputs))
-    return max(0.0, float(F.kl_div(student, teacher, reduction="batchmean", log_target=True)))
+    axis = class_axis(outputs, labels)
+    if axis is None:
+        return float((1 - fits(outputs, teacher_outputs)).mean())
+    rows, wanted = (x.double().movedim(axis, -1) for x in (outputs, teacher_outputs))
+    if labels is not None and bool((labels >= 0).any()):
+        rows, wanted = rows[labels >= 0], wanted[labels >= 0]
+    return max(0.0, float(soft_distance(rows, wanted, 1.0, -1)))
 
 
-def relative_errors(outputs: Tensor, teacher_outputs: Tensor) -> Tensor:
-    """||output - original|| / ||original|| per sample, `[n]`.
-
-    The divisor is at least a hundredth of its mean, so that one silent sample doesn't outweigh all others.
-    """
-    student, teacher = (x.double().reshape(len(x), -1) for x in (outputs, teacher_outputs))
-    norms = torch.linalg.vector_norm(teacher, dim=1)
-    floor = max(1e-12, float(norms.mean()) / 100)
-    errors: Tensor = torch.linalg.vector_norm(student - teacher, dim=1) / norms.clamp(min=floor)
-    return errors
+def fits(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """1 - ||output - wanted|| per sample, `[n]`, in units of how far the wanted ones lie from their mean, on average: 1
+    is exact, 0 no better than always saying the mean (the relative absolute error of regression)."""
+    found, aim = (x.double().reshape(len(x), -1) for x in (outputs, like(outputs, wanted)))
+    mean = aim.mean(dim=0)
+    spread = torch.linalg.vector_norm(aim - mean, dim=1).mean()
+    least = 1e-6 * float(torch.linalg.vector_norm(mean)) + 1e-12
+    shares: Tensor = 1 - torch.linalg.vector_norm(found - aim, dim=1) / spread.clamp_min(least)
+    return shares
 
 
 def wilson(hits: int, samples: int) -> tuple[float, float]:
@@ -90,8 +96,17 @@ def wilson(hits: int, samples: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _is_classes(outputs: Tensor) -> bool:
-    return outputs.ndim == 2 and outputs.shape[1] > 1
+def _labelled(outputs: Tensor, labels: Tensor, loss: float | None) -> dict[str, float]:
+    loss = float(label_loss(outputs.float(), labels)) if loss is None else loss
+    axis = class_axis(outputs, labels)
+    if axis is None:
+        return _average("fit", fits(outputs, labels), loss)
+    hits, known = (outputs.argmax(dim=axis) == labels), labels >= 0
+    if labels.ndim == 1 and bool(known.all()):
+        return _share("accuracy", int(hits.sum()), len(labels), loss)
+    counts = known.reshape(len(labels), -1).sum(dim=1)
+    right = (hits & known).reshape(len(labels), -1).sum(dim=1)
+    return _average("accuracy", right[counts > 0].double() / counts[counts > 0], loss)
 
 
 def _share(name: str, hits: int, samples: int, loss: float) -> dict[str, float]:
@@ -102,7 +117,7 @@ def _share(name: str, hits: int, samples: int, loss: float) -> dict[str, float]:
 def _average(name: str, values: Tensor, loss: float) -> dict[str, float]:
     mean, n = float(values.mean()), len(values)
     half = Z * float(values.std()) / math.sqrt(n) if n > 1 else 1.0
-    low, high = max(0.0, mean - half), min(1.0, mean + half)
+    mean, low, high = max(0.0, mean), min(1.0, max(0.0, mean - half)), min(1.0, max(0.0, mean + half))
     return {"score": mean, name: mean, "loss": loss, "samples": n, "low": low, "high": high}
 
 
@@ -114,15 +129,25 @@ def _check(outputs: Tensor, data: Data, teacher_outputs: Tensor | None) -> None:
         raise BrokenOutputs(f"the network gives NaN or infinite outputs for {bad} of {len(data)} samples")
     if teacher_outputs is not None and outputs.shape != teacher_outputs.shape:
         raise BrokenOutputs(f"outputs are {list(outputs.shape)} but the original's are {list(teacher_outputs.shape)}")
-    if data.labels is None:
-        return
-    if not _is_classes(outputs):
+    if data.labels is not None:
+        _check_labels(outputs, data.labels)
+
+
+def _check_labels(outputs: Tensor, labels: Tensor) -> None:
+    try:
+        axis = class_axis(outputs, labels)
+        if axis is None:
+            like(outputs, labels)
+    except MethodError as error:
         raise DataError(
-            f"there are labels, but the model's output for one sample is {list(outputs.shape[1:])}, not one number per "
-            "class; leave the labels out to score agreement with the original model"
-        )
-    if int(data.labels.max()) >= outputs.shape[1]:
+            f"there are labels, {list(labels.shape[1:])} for one sample, but the model's output for one sample is "
+            f"{list(outputs.shape[1:])}: classes take a whole number for each row of scores, values take floats of the "
+            "output's shape; or leave the labels out to score agreement with the original model"
+        ) from error
+    if not bool(torch.isfinite(labels).all() if axis is None else (labels >= 0).any()):
+        raise DataError("the labels hold NaN or infinite values, or none that counts; repair them or leave them out")
+    if axis is not None and int(labels.max()) >= outputs.shape[axis]:
         raise DataError(
-            f"labels go up to {int(data.labels.max())} but the model tells {outputs.shape[1]} classes apart, "
-            f"numbered 0 to {outputs.shape[1] - 1}"
+            f"labels go up to {int(labels.max())} but the model tells {outputs.shape[axis]} classes apart, "
+            f"numbered 0 to {outputs.shape[axis] - 1}"
         )

@@ -30,7 +30,7 @@ class Splits:
 
 
 def split(dataset: Dataset, seed: int, dtypes: Sequence[torch.dtype | str] = ()) -> Splits:
-    """Splits by class where there are labels; the same seed gives the same splits.
+    """Splits by class where each sample has one; the same seed gives the same splits.
 
     Shares are 60, 12, 12 and 16 %, more where a small set needs it; a test part of the user's own is the report split,
     and the rest is shared among the others.
@@ -73,9 +73,9 @@ def _spread(labels: Labels | None, count: int, random: np.random.Generator) -> I
     """An order in which every stretch holds the classes in proportion, as far as whole samples allow.
 
     Each class is shuffled and laid out evenly over 0 to 1 from a random start; reading all of them from left to right
-    gives the order (systematic sampling, Madow 1949).
+    gives the order (systematic sampling, Madow 1949). Without one class per sample it is a plain shuffle.
     """
-    if labels is None:
+    if labels is None or labels.ndim != 1 or labels.dtype.kind == "f":
         return random.permutation(count)
     place = np.empty(count)
     for label in np.unique(labels):

@@ -8,6 +8,7 @@ from typing import Any
 
 from hwmodels.base import METRICS
 from search.amounts import NONE, TITLES, amount, percent, quality_name, ratio, value
+from search.choice_words import choice_words
 
 Document = Mapping[str, Any]
 
@@ -100,24 +101,6 @@ def recipe_lines(recipe: Document | None) -> list[tuple[str, str, str]]:
         for step in steps
         for site, chosen in step["choices"].items()
     ]
-
-
-def choice_words(method: str, chosen: object) -> str:
-    """What a choice does: `keeps 50 % of the channels`, `int8`, `16 shared values (4 bits)`.
-
-    `method` may say of what: `channel-pruning of heads`.
-    """
-    method, _, units = method.partition(" of ")
-    if isinstance(chosen, float | int) and method == "channel-pruning":
-        kept = f"{chosen:.3g}" if chosen > 1 else f"{100 * chosen:.4g} %"
-        return f"keeps {kept} of the {units or 'channels'}"
-    if isinstance(chosen, float | int) and method == "low-rank":
-        return f"{100 * chosen:.4g} % of the full rank"
-    if isinstance(chosen, float | int) and method == "weight-sharing":
-        return f"{2 ** int(chosen)} shared values ({int(chosen)} bits)"
-    if method == "block-removal":
-        return "left out" if chosen == "remove" else "kept"
-    return str(chosen)
 
 
 def at_site(method: str, site: str) -> str:

@@ -1,4 +1,4 @@
-"""What there is to choose from, as documents: devices, methods, strategies, built-in data sets."""
+"""What there is to choose from, as documents: devices with what was measured of them, built-in data sets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from sqlalchemy.orm import Session
 from db import measurements
 from db.base import Json
 from hwmodels.catalogue import DEVICES
-from methods.catalogue import METHODS
-from search.catalogue import STRATEGIES
 from search.data import BUILTIN
 
 
@@ -26,28 +24,12 @@ def device_documents(session: Session) -> list[Json]:
     ]
 
 
-def method_documents() -> list[Json]:
-    """Every compression method in the order in which they are applied."""
-    return [{"name": name, "summary": _about(method)} for name, method in METHODS.items()]
-
-
-def strategy_documents() -> list[Json]:
-    """Every search strategy."""
-    return [{"name": name, "summary": _about(strategy)} for name, strategy in STRATEGIES.items()]
-
-
 def builtin_documents() -> list[Json]:
     """The data sets that need no upload."""
     return [
         {"id": name, "name": name, "builtin": True, "summary": _first_paragraph(inspect.getdoc(load))}
         for name, load in BUILTIN.items()
     ]
-
-
-def _about(entry: object) -> str:
-    """The first paragraph of the file that an entry is written in, in one line."""
-    kind = entry if inspect.isclass(entry) or inspect.isroutine(entry) else type(entry)
-    return _first_paragraph(inspect.getdoc(inspect.getmodule(kind)))
 
 
 def _first_paragraph(text: str | None) -> str:

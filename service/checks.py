@@ -12,13 +12,25 @@ from db.datasets import DatasetRow
 from db.ids import is_id
 from db.models import ModelRow
 from hwmodels.catalogue import DEVICES
-from methods.catalogue import METHODS
+from methods.base import MethodError
+from methods.catalogue import METHODS, check_order
+from methods.published.catalogue import PUBLISHED
+from methods.recovery.catalogue import schedule_of
 from search.catalogue import STRATEGIES
 from search.data import BUILTIN
+from search.datasets.builtin import missing
 from search.limits import BadLimit, parse_limit, parse_limits
 from service.due import BadRule, next_due
 from service.errors import FieldError, InvalidRequest
-from service.schemas import MAX_BATCH, BatchRequest, Effort, ScheduleRequest, SearchRequest
+from service.schemas import (
+    MAX_BATCH,
+    BatchRequest,
+    Effort,
+    RecipeBody,
+    ScheduleRequest,
+    SearchRequest,
+    TrainingBody,
+)
 
 
 def check_search(session: Session, request: SearchRequest) -> None:
@@ -29,6 +41,7 @@ def check_search(session: Session, request: SearchRequest) -> None:
         *_known("device", request.device, DEVICES, "#/device"),
         *_limits(request.limits, "#/limits"),
         *_effort(request),
+        *_recipe(request.recipe),
     ]
     _raise(faults)
 
@@ -70,12 +83,36 @@ def _dataset(session: Session, dataset: str, at: str) -> Iterable[FieldError]:
     if dataset not in BUILTIN and (not is_id(dataset, "dat") or session.get(DatasetRow, dataset) is None):
         names = ", ".join(BUILTIN)
         yield FieldError(at, f"there is no data set {dataset!r}; use {names}, or upload one with POST /v1/datasets")
+    elif dataset in BUILTIN and (reason := missing(dataset)):
+        yield FieldError(at, f"{dataset}: {reason}")
 
 
 def _effort(request: Effort, at: str = "#") -> Iterable[FieldError]:
     yield from _known("strategy", request.strategy, STRATEGIES, f"{at}/strategy")
     for index, method in enumerate(request.methods or ()):
         yield from _known("method", method, METHODS, f"{at}/methods/{index}")
+    yield from _training(request.training, f"{at}/training")
+
+
+def _recipe(recipe: RecipeBody | None) -> Iterable[FieldError]:
+    """What can be said of a recipe before its model is read; sites are checked when it is carried out."""
+    if recipe is None:
+        return
+    for index, step in enumerate(recipe.steps):
+        yield from _known("method", step.method, [*METHODS, *PUBLISHED], f"#/recipe/steps/{index}/method")
+    names = [step.method for step in recipe.steps if step.method in METHODS]
+    try:
+        check_order(names)
+    except MethodError as error:
+        yield FieldError("#/recipe/steps", str(error))
+    yield from _training(recipe.training, "#/recipe/training")
+
+
+def _training(training: TrainingBody | None, at: str) -> Iterable[FieldError]:
+    try:
+        schedule_of({name: value for name, value in (training or TrainingBody()).model_dump().items() if value})
+    except MethodError as error:
+        yield FieldError(at, str(error))
 
 
 def _known(what: str, name: str, known: Collection[str], at: str) -> Iterable[FieldError]:

@@ -28,7 +28,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="A bundle: the folder that a search wrote, or a download unzipped.")],
     as_json: AsJson = False,
 ) -> int:
-    """Reload a bundle in a clean process and recompute its accuracy, latency and bytes.
+    """Reload a bundle in a clean process and recompute its quality, latency and bytes.
 
     Exit code: 0 when everything agrees with what the bundle says, 1 when something doesn't.
 

@@ -1,12 +1,11 @@
-"""`fitwright devices`, `methods` and `strategies`: what there is to choose from."""
+"""`fitwright devices`, `methods`, `importances`, `recoveries`, `strategies`: what there is to choose from."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.cli_errors import CliError
-from service.cli_show import AsJson, print_json, table
+from service.cli_show import AsJson, print_json, say, table
 
 if TYPE_CHECKING:
     from hwmodels.device import Device
@@ -30,15 +29,53 @@ def devices(as_json: AsJson = False) -> None:
 
 
 def methods(as_json: AsJson = False) -> None:
-    """List the ways to make a model smaller, in the order in which a recipe applies them.
+    """List the ways to make a model smaller: methods in the order of a recipe, and published systems made of them.
+
+    Each of these names may stand in a recipe; see fitwright apply.
+
+    Examples:
+
+        fitwright methods
+
+        fitwright methods --json
+    """
+    from service.plugins import method_documents
+
+    found = method_documents()
+    if as_json:
+        print_json(found)
+        return
+    rows = [(d["name"], d["stage"], _yes(d["faster"]), d["summary"]) for d in found if d["kind"] == "method"]
+    table("Methods", ("name", "stage", "runs otherwise", "what it does"), rows)
+    say("")
+    rows = [
+        (d["name"], d["family"], _axes(d["axes"]), f"{d['paper']}, arXiv {d['arxiv']}") for d in found if "axes" in d
+    ]
+    table("Published systems", ("name", "family", "made of", "paper"), rows)
+
+
+def importances(as_json: AsJson = False) -> None:
+    """List the ways to tell which units and weights matter.
 
     Example:
 
-        fitwright methods
+        fitwright importances
     """
-    from methods.catalogue import METHODS
+    from service.plugins import importance_documents
 
-    _listed([(name, about(entry)) for name, entry in METHODS.items()], as_json)
+    _listed(importance_documents(), as_json)
+
+
+def recoveries(as_json: AsJson = False) -> None:
+    """List the ways to win accuracy back, and the schedules by which networks get to their forms.
+
+    Example:
+
+        fitwright recoveries
+    """
+    from service.plugins import recovery_documents
+
+    _listed(recovery_documents(), as_json)
 
 
 def strategies(as_json: AsJson = False) -> None:
@@ -48,16 +85,17 @@ def strategies(as_json: AsJson = False) -> None:
 
         fitwright strategies
     """
-    from search.catalogue import STRATEGIES
+    from service.plugins import strategy_documents
 
-    _listed([(name, about(entry)) for name, entry in STRATEGIES.items()], as_json)
+    _listed(strategy_documents(), as_json)
 
 
-def about(entry: object) -> str:
-    """The first paragraph of the file that a catalogue entry is written in."""
-    kind = entry if isinstance(entry, type) or callable(entry) else type(entry)
-    text = (getattr(sys.modules.get(str(getattr(kind, "__module__", ""))), "__doc__", None) or "").strip()
-    return " ".join(text.split("\n\n")[0].split())
+def _axes(axes: dict[str, list[str]]) -> str:
+    return "; ".join(f"{axis} {', '.join(names)}" for axis, names in axes.items())
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no, stored otherwise"
 
 
 def known_device(name: str) -> Device:
@@ -70,8 +108,10 @@ def known_device(name: str) -> Device:
         raise CliError(f"--device {error}") from error
 
 
-def _listed(rows: list[tuple[str, str]], as_json: bool) -> None:
+def _listed(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        print_json([{"name": name, "about": text} for name, text in rows])
-    else:
-        table("", ("name", "what it does"), rows)
+        print_json(found)
+        return
+    several = len({d.get("kind") for d in found}) > 1
+    columns = ("name", "kind", "what it does") if several else ("name", "what it does")
+    table("", columns, [(d["name"], d["kind"], d["summary"]) if several else (d["name"], d["summary"]) for d in found])

@@ -32,6 +32,8 @@ def search(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same recipe.")] = 0,
     strategy: Annotated[str, typer.Option(help="See fitwright strategies.")] = "plan",
     methods: Annotated[str, typer.Option(help="Which methods, comma between; all by default.")] = "",
+    schedule: Annotated[str, typer.Option(help="How finalists get to their forms; see fitwright recoveries.")] = "",
+    recovery: Annotated[str, typer.Option(help="How accuracy is won back; see fitwright recoveries.")] = "",
     recovery_epochs: Annotated[int | None, typer.Option(min=0, help="Training of each finalist.")] = None,
     name: Annotated[str, typer.Option(help="What the search is called.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the bundle; it must not exist yet.")] = None,
@@ -52,16 +54,27 @@ def search(
         fitwright search m.fwm --data mnist --limit size=0.03x --evaluations 80 --out fitted --json
     """
     request = {
-        "limits": _limits(limits),
+        "limits": checked_limits(limits),
         "device": known_device(device).id,
         "objective": objective,
         "evaluations": evaluations,
         "seed": seed,
         "strategy": strategy,
         "methods": [m.strip() for m in methods.split(",") if m.strip()] or None,
+        "training": training(schedule, recovery),
         "recovery_epochs": recovery_epochs,
         "name": name,
     }
+    return searched(model, data, request, out, as_json)
+
+
+def training(schedule: str, recovery: str) -> dict[str, Any] | None:
+    """What a request says of how finalists are trained; nothing where nothing was asked for."""
+    return {"schedule": schedule or None, "recovery": recovery or None} if schedule or recovery else None
+
+
+def searched(model: Path, data: str, request: dict[str, Any], out: Path | None, as_json: bool) -> int:
+    """Carries a request out in this process; the exit code. Refuses what can't be before anything is stored."""
     if not model.is_file():
         raise CliError(f"{model}: there is no such file; make one with fitwright capture")
     if out is not None:
@@ -122,7 +135,7 @@ def _run(workspace: Workspace, search_id: str, out: Path | None, as_json: bool) 
     return code
 
 
-def _limits(texts: list[str]) -> dict[str, str]:
+def checked_limits(texts: list[str]) -> dict[str, str]:
     """Limits by metric, each checked before anything heavy is loaded."""
     from search.limits import BadLimit, parse_limits
 

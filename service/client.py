@@ -72,6 +72,11 @@ class Client:
         """What a model offers to a search: `coverage`, `groups`, `blocks`, `frozen`, `weights`; slow at first."""
         return self._json("GET", f"/v1/models/{model_id}/inspection")
 
+    def importances(self, model_id: str, dataset: str) -> Json:
+        """How well each importance foretells what removing units does to the loss on a data set; slow at first."""
+        found: Json = self._ask("GET", f"/v1/models/{model_id}/importances", params={"dataset": dataset}).json()
+        return found
+
     def upload_dataset(self, path: Path | str, name: str = "") -> str:
         """Uploads an .npz, or a zip with a folder of images per class; returns the data set's id."""
         return self._upload("/v1/datasets", Path(path), name)

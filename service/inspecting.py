@@ -1,4 +1,7 @@
-"""What a stored model offers: found once per model, in a process with limits, and kept as a file beside the model."""
+"""What a stored model offers: found once per model, in a process with limits, and kept as a file beside the model.
+
+So is whatever else is asked of a stored model and takes long (`answered`; see comparing.py).
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,11 @@ def inspection(workspace: Workspace, row: ModelRow, wait_s: float = WAIT_S) -> J
         NotYet: it is still being looked into after `wait_s`.
         Conflict: the model's file is gone.
     """
-    kept = kept_at(workspace, row)
+    return answered(workspace, row, kept_at(workspace, row), {}, wait_s)
+
+
+def answered(workspace: Workspace, row: ModelRow, kept: Path, job: Json, wait_s: float) -> Json:
+    """What is kept, or what `service.inspector` finds when it is told `job` besides. Raises as `inspection` does."""
     known = child.read_object(kept, REPLY_BYTES)
     if known is not None:
         return known
@@ -63,7 +70,7 @@ def inspection(workspace: Workspace, row: ModelRow, wait_s: float = WAIT_S) -> J
     if not model.is_file():
         raise Conflict(f"the file of model {row.id} is gone from this service; upload it again")
     try:
-        return _started(model, kept).result(wait_s)
+        return _started(model, kept, job).result(wait_s)
     except TimeoutError as error:
         raise NotYet(f"model {row.id} is still being looked into; ask again in a few seconds") from error
 
@@ -73,7 +80,7 @@ def kept_at(workspace: Workspace, row: ModelRow) -> Path:
     return workspace.blobs.path(row.sha256, f".inspection-{version('fitwright')}.json")
 
 
-def _started(model: Path, kept: Path) -> Future[Json]:
+def _started(model: Path, kept: Path, job: Json) -> Future[Json]:
     """The work on a model, begun unless it is under way; requests that come together share it."""
     with _lock:
         since, refusal = _refused.get(kept, (-REFUSED_S, None))
@@ -81,14 +88,14 @@ def _started(model: Path, kept: Path) -> Future[Json]:
             raise UnclearModel(str(refusal))
         if kept not in _running:
             _running[kept] = Future()
-            threading.Thread(target=_work, args=(model, kept, _running[kept]), daemon=True).start()
+            threading.Thread(target=_work, args=(model, kept, job, _running[kept]), daemon=True).start()
         return _running[kept]
 
 
-def _work(model: Path, kept: Path, promised: Future[Json]) -> None:
+def _work(model: Path, kept: Path, job: Json, promised: Future[Json]) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="inspecting-") as scratch:
-            found = _confined(model, Path(scratch).resolve())
+            found = _confined(model, Path(scratch).resolve(), job)
         _keep(kept, found)
         promised.set_result(found)
     except Exception as error:
@@ -100,8 +107,8 @@ def _work(model: Path, kept: Path, promised: Future[Json]) -> None:
             _running.pop(kept, None)
 
 
-def _confined(model: Path, scratch: Path) -> Json:
-    job = {"path": str(model.resolve()), "scratch": str(scratch), "memory_bytes": MEMORY_BYTES}
+def _confined(model: Path, scratch: Path, job: Json) -> Json:
+    job = job | {"path": str(model.resolve()), "scratch": str(scratch), "memory_bytes": MEMORY_BYTES}
     job |= {"cpu_s": math.ceil(INSPECT_S), "file_bytes": REPLY_BYTES}
     with TOGETHER:
         ended = child.run("service.inspector", [json.dumps(job)], scratch, INSPECT_S)

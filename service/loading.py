@@ -21,7 +21,7 @@ from service.records import OPEN, fingerprint, score_scope, trial_document
 from service.steps import OnMeasure, OnRow, Steps
 from service.workspace import Workspace
 
-SHARED = ("device", "seed", "methods", "recovery_epochs", "objective")
+SHARED = ("device", "seed", "methods", "training", "recipe", "recovery_epochs", "objective")
 """Parts of a request that a context may depend on; limits, effort and name are not among them."""
 
 

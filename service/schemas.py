@@ -45,6 +45,35 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Choice = Annotated[float | int | str, Field(union_mode="smart")]
+Setting = Annotated[float | int | str | bool, Field(union_mode="smart")]
+
+
+class StepBody(Strict):
+    """One step of a recipe: a method with its choices, or a published system."""
+
+    method: Word = Field(description="A method or a published system; see GET /v1/methods.")
+    choices: dict[Word, Choice] = Field(
+        default_factory=dict, max_length=10_000, description="Site, or a pattern of sites, to what is chosen there."
+    )
+    settings: dict[Word, Setting] = Field(default_factory=dict, max_length=64)
+
+
+class TrainingBody(Strict):
+    """How finalists are trained into their forms."""
+
+    schedule: Word | None = Field(None, description="See GET /v1/recoveries.", examples=["admm"])
+    recovery: Word | None = Field(None, description="See GET /v1/recoveries.", examples=["distillation"])
+    settings: dict[Word, Setting] = Field(default_factory=dict, max_length=64, examples=[{"temperature": 8.0}])
+
+
+class RecipeBody(Strict):
+    """Methods in order, each with its choices."""
+
+    steps: list[StepBody] = Field(min_length=1, max_length=64)
+    training: TrainingBody | None = None
+
+
 class Effort(Strict):
     """How to search: the same for one search or many."""
 
@@ -53,6 +82,7 @@ class Effort(Strict):
     seed: int = Field(0, ge=0, le=2**31 - 1)
     strategy: Word = Field("plan", description="See GET /v1/strategies.")
     methods: list[Word] | None = Field(None, min_length=1, max_length=64, description="Null: all. See GET /v1/methods.")
+    training: TrainingBody | None = Field(None, description="How finalists are trained; null: one-shot, fine-tuning.")
     recovery_epochs: int | None = Field(None, ge=0, le=1000, description="Training of each finalist; null: as needed.")
     name: Name = ""
 
@@ -64,6 +94,7 @@ class SearchRequest(Effort):
     dataset: Word = Field(description="The id of an uploaded data set, or a built-in name.", examples=["mnist"])
     device: Word = Field(description="See GET /v1/devices.", examples=["local-onnxruntime"])
     limits: Limits = Field(description="At most this much latency, energy, size, memory, macs: absolute or a ratio.")
+    recipe: RecipeBody | None = Field(None, description="Nothing is searched for: just this recipe is carried out.")
 
 
 class BatchRequest(Effort):

@@ -1,4 +1,4 @@
-"""From arrays as they were found to a Dataset that can be trusted: counts, NaN, class numbers."""
+"""From arrays as they were found to a Dataset that can be trusted: counts, shapes, NaN."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ Found = tuple[Sequence[Array], Array | None]
 
 
 def make_dataset(name: str, train: Found, test: Found | None = None) -> Dataset:
-    """A checked Dataset from (inputs, labels) as they were found; floats become float32, labels int64.
+    """A checked Dataset from (inputs, labels) as they were found; floats become float32, whole-numbered labels int64.
 
-    Raises DataError for no samples, counts that differ, NaN, labels that aren't class numbers, one class only.
+    Raises DataError for no samples, counts that differ, NaN, labels that are no numbers or all the same.
     """
     part = _part(train, "_train" if test else "")
     labels = part.labels
-    if labels is not None and (labels == labels[0]).all():
+    if labels is not None and (labels == labels.flat[0]).all():
+        what = "class" if labels.dtype.kind == "i" else "value"
         raise DataError(
-            f"all {len(labels)} labels of {name} are {labels[0]}, and one class can't be told from others; "
-            "add samples of other classes, or leave the labels out to score agreement with the original model"
+            f"all {labels.size} labels of {name} are {labels.flat[0]}, and one {what} can't be told from others; "
+            "add samples with other labels, or leave the labels out to score agreement with the original model"
         )
     other = None if test is None else _part(test, "_test")
     if other is not None:
@@ -65,20 +66,20 @@ def _blocks(x: Array, rows: int = 4096) -> Iterator[tuple[int, NDArray[np.float3
 
 
 def _labels(name: str, y: Array) -> Labels:
+    """Labels of any shape `[n, ...]`; what they mean is settled where a model is known."""
+    if y.dtype.kind not in "fiub":
+        raise DataError(f"{name} holds {y.dtype}, but labels are numbers: classes from 0 on, or values to reach")
+    if y.ndim == 0 or y.size == 0:
+        raise DataError(f"{name} is empty, its shape is {list(y.shape)}; it should be [samples] or [samples, ...]")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim != 1:
-        raise DataError(
-            f"{name} has shape {list(y.shape)} but labels are one class number per sample, [samples]"
-            + ("; of a one-hot table, save y.argmax(1)" if y.ndim == 2 else "")
-        )
-    if y.dtype.kind not in "fiub":
-        raise DataError(f"{name} holds {y.dtype}, but labels are class numbers: integers from 0 on")
-    values = y.astype(np.float64)
-    bad = np.flatnonzero(~((values >= 0) & (values < 2**31) & (values == np.floor(values))))
+    with np.errstate(over="ignore"):
+        values = y.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(y), -1).all(axis=1))
     if len(bad):
-        raise DataError(f"label {bad[0]} of {name} is {y[bad[0]]}, but labels are class numbers: integers from 0 on")
-    return y.astype(np.int64)
+        raise DataError(f"label {bad[0]} of {name} holds NaN or infinite values; repair it or leave the sample out")
+    whole = bool((np.abs(values) < 2**31).all()) and (y.dtype.kind != "f" or np.array_equal(y, np.floor(y)))
+    return y.astype(np.int64) if whole else values
 
 
 def _check_alike(train: Part, test: Part) -> None:
@@ -87,3 +88,6 @@ def _check_alike(train: Part, test: Part) -> None:
     one, other = ([list(x.shape[1:]) for x in part.inputs] for part in (train, test))
     if one != other:
         raise DataError(f"samples of x_train are {one} but samples of x_test are {other}")
+    if train.labels is not None and test.labels is not None and train.labels.shape[1:] != test.labels.shape[1:]:
+        one, other = (list(part.labels.shape[1:]) for part in (train, test) if part.labels is not None)
+        raise DataError(f"labels in y_train are {one} for one sample but labels in y_test are {other}")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from search.problem import SearchError
 
 Array = NDArray[np.generic]
-Labels = NDArray[np.int64]
+Labels = NDArray[np.int64] | NDArray[np.float32]
+"""Whole numbers as int64, everything else as float32; what they are for is up to the model (`fit_labels`)."""
 
 
 class DataError(SearchError):
@@ -20,7 +21,7 @@ class DataError(SearchError):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Samples: one array per model input, each `[n, ...]`, and labels `[n]` of int64 where there are any."""
+    """Samples: one array per model input, each `[n, ...]`, and labels `[n]` or `[n, ...]` where there are any."""
 
     inputs: tuple[Array, ...]
     labels: Labels | None = None

@@ -1,4 +1,4 @@
-"""Whether a model can take the samples of a Dataset."""
+"""Whether a model can take the samples of a Dataset; labels.py says the same of labels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from search.datasets.dataset import DataError, Dataset
 Shape = Sequence[int | None]
 
 
-def check_fits(
-    dataset: Dataset, input_shapes: Sequence[Shape], classes: int | None = None, values: Sequence[int] = ()
-) -> None:
+def check_fits(dataset: Dataset, input_shapes: Sequence[Shape], values: Sequence[int] = ()) -> None:
     """Raises DataError, with the remedy, unless a model can take the samples.
 
     Args:
         input_shapes: the shape of one sample per model input, without the batch; None or -1 fits any length.
-        classes: how many classes the model tells apart, where it does; labels must lie below.
         values: per input, how many values an integer input may take (words of a vocabulary); 0 means any.
     """
     if len(dataset.inputs) != len(input_shapes):
@@ -33,11 +30,6 @@ def check_fits(
             hint = _reshape(shape, wanted)
             raise DataError(f"samples are {list(shape)} but the model takes {_shown(wanted)}{which}{hint}")
     for part in dataset.parts:
-        if classes is not None and part.labels is not None and part.labels.max() >= classes:
-            raise DataError(
-                f"labels of {dataset.name} go up to {part.labels.max()} but the model tells {classes} classes apart, "
-                f"numbered 0 to {classes - 1}"
-            )
         for x, count in zip(part.inputs, values):
             low, high = int(np.min(x)), int(np.max(x))
             if count and not 0 <= low <= high < count:

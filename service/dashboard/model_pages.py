@@ -13,6 +13,7 @@ from db.models import ModelRow
 from methods.graph.ir import GraphError
 from search import inspect_words as words
 from search.amounts import amount
+from service.dashboard.importance_card import rating_context
 from service.endpoints.uploads import label_of, on_disk
 from service.errors import Conflict
 from service.inspecting import NotYet, inspection
@@ -46,9 +47,11 @@ def upload(workspace: Workspace, sent: UploadFile | None) -> tuple[str, str]:
         return "", str(error)
 
 
-def model_context(workspace: Workspace, row: ModelRow, now: float) -> dict[str, Any]:
-    """What model.html needs: facts, and the inspection, or why there is none (yet)."""
+def model_context(workspace: Workspace, row: ModelRow, now: float, dataset: str = "") -> dict[str, Any]:
+    """What model.html needs: facts, and the inspection, or why there is none (yet); with a data set, how well
+    importances do on it."""
     context: dict[str, Any] = {"model": _listed(row, now), "found": None, "waiting": False, "trouble": ""}
+    context["rating"] = rating_context(workspace, row, dataset)
     try:
         found = inspection(workspace, row, WAIT_S)
     except NotYet:

@@ -115,11 +115,11 @@ def upload_model(here: Here, model_file: UploadFile | None = None) -> Response:
 
 
 @router.get("/models/{model_id}")
-def show_model(here: Here, model_id: str) -> Response:
-    """What a model offers to a search."""
+def show_model(here: Here, model_id: str, dataset: str = "") -> Response:
+    """What a model offers to a search, and which importance suits it on a data set."""
     with here.database.read() as session:
         row = models.get(session, checked_id(model_id, "mdl", "model"))
-    return page("model.html", here="/models", **model_context(here, row, time.time()))
+    return page("model.html", here="/models", **model_context(here, row, time.time(), dataset))
 
 
 @router.get("/devices")

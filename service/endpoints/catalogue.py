@@ -1,4 +1,4 @@
-"""/v1/devices, /v1/methods, /v1/strategies, /v1/problems: what there is to choose from, and what can go wrong."""
+"""The catalogues under /v1 (devices, methods, strategies, ...) and /v1/problems: what can be chosen or go wrong."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from db.base import Json
-from service.catalogues import device_documents, method_documents, strategy_documents
+from service.catalogues import device_documents
 from service.dependencies import Here
 from service.errors import PROBLEMS, NotHere
+from service.plugins import importance_documents, method_documents, recovery_documents, strategy_documents
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
@@ -23,8 +24,20 @@ def list_devices(here: Here) -> Json:
 
 @router.get("/methods")
 def list_methods() -> Json:
-    """List compression methods in the order in which they are applied."""
+    """List compression methods in the order in which they are applied, and published systems made of them."""
     return {"items": method_documents()}
+
+
+@router.get("/importances")
+def list_importances() -> Json:
+    """List the ways to tell which units and weights matter."""
+    return {"items": importance_documents()}
+
+
+@router.get("/recoveries")
+def list_recoveries() -> Json:
+    """List the ways to win accuracy back, and the schedules by which networks get to their forms."""
+    return {"items": recovery_documents()}
 
 
 @router.get("/strategies")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 
 from db import models
 from db.base import Json
+from service.comparing import importances
 from service.dependencies import Here, Paged, checked_id, listed
 from service.endpoints.uploads import label_of, on_disk
 from service.inspecting import inspection
 from service.models import add_model
 from service.schemas import Name
 from service.views import model_document
+
+DatasetName = Annotated[
+    str, Query(description="The id of an uploaded data set, or a built-in name.", examples=["digits"])
+]
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -52,3 +57,16 @@ def inspect_model(here: Here, model_id: str) -> Json:
     with here.database.read() as session:
         row = models.get(session, checked_id(model_id, "mdl", "model"))
     return inspection(here, row)
+
+
+@router.get("/{model_id}/importances")
+def rate_importances(here: Here, model_id: str, dataset: DatasetName) -> Json:
+    """Show how well each importance foretells, on a data set, what removing units of a model does to its loss.
+
+    At most sixty units, drawn by lot, are removed, each alone, for at most a minute; `spearman` and `kendall` are rank
+    correlations of scores and rises of the loss. The first request for a pair takes as long as that; 409 says that it
+    is still being done.
+    """
+    with here.database.read() as session:
+        row = models.get(session, checked_id(model_id, "mdl", "model"))
+    return importances(here, row, dataset)

@@ -59,6 +59,39 @@ def test_a_users_own_network(network: str, limits: list[str], tmp_path: Path) ->
     assert json.loads(cli(tmp_path, "replay", out, "--json").stdout)["identical"]
 
 
+RECIPE = {
+    "steps": [
+        {"method": "channel-pruning", "choices": {"channels:*": 0.75}},
+        {"method": "low-rank", "choices": {"weight:features.7": 0.5}},
+        {"method": "sparsity", "choices": {"weight:*": 0.5}},
+        {"method": "quantization", "choices": {"weight:*": "int8"}},
+    ],
+    "training": {"schedule": "gradual", "recovery": "distillation", "settings": {"temperature": 6.0}},
+}
+
+
+def test_a_recipe_of_ones_own(model: Path, tmp_path: Path) -> None:
+    """Pruned, factorised, masked and quantised at the same sites: carried out, checked and repeated."""
+    out, path = str(tmp_path / "out"), tmp_path / "recipe.json"
+    path.write_text(json.dumps(RECIPE))
+    command = ["apply", str(model), str(path), "--data", "digits", "--recovery-epochs", "4", "--limit", "size=0.3x"]
+    found = json.loads(cli(tmp_path, *command, "--out", out, "--json").stdout)
+    assert found["outcome"] == "feasible"
+    steps = found["result"]["compressed"]["recipe"]["steps"]
+    assert [step["method"] for step in steps] == [step["method"] for step in RECIPE["steps"]]  # type: ignore[index]
+    assert found["result"]["compressed"]["quality"]["accuracy"] > 0.8
+    assert json.loads(cli(tmp_path, "check", out, "--json").stdout)["ok"]
+    assert json.loads(cli(tmp_path, "replay", out, "--json").stdout)["identical"]
+
+
+def test_a_recipe_that_does_not_fit_names_the_site(model: Path, tmp_path: Path) -> None:
+    """One line, exit code 1, with what there is instead."""
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps({"steps": [{"method": "sparsity", "choices": {"weight:nowhere": 0.5}}]}))
+    told = cli(tmp_path, "apply", str(model), str(path), "--data", "digits", code=1)
+    assert "sparsity can't act at 'weight:nowhere'; it has weight:features" in " ".join(told.stderr.split())
+
+
 def test_an_impossible_budget(model: Path, tmp_path: Path) -> None:
     """Exit code 3, with the least achievable value."""
     command = ["search", str(model), "--data", "digits", "--device", "local-onnxruntime", "--limit", "latency=0.001x"]

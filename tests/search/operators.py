@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hwmodels.catalogue import DEVICES
 from hwmodels.roofline import Roofline
 from hwmodels.workload import Dim, Op, TensorSpec
-from methods.base import Data, Method, Space, Value
+from methods.base import EVERYTHING, Data, Method, Space, Value
 from methods.channel_pruning import SHARES, ChannelPruning
 from methods.graph.ir import Graph
 from methods.low_rank import LowRank
@@ -28,6 +29,9 @@ class Removal:
     """Takes whole blocks out of a plan."""
 
     name: str = "block-removal"
+    stage: ClassVar[str] = "shape"
+    runs: ClassVar[bool] = True
+    helps: ClassVar[frozenset[str]] = EVERYTHING
 
     def space(self, graph: Graph, device: object) -> Space:
         return Space({})

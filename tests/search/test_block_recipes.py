@@ -12,12 +12,12 @@ from methods.graph.intake.capture import capture
 from methods.graph.lower import lower
 from methods.graph.surgery.blocks import blocks
 from search.candidates import Effort, compress
+from search.choice_words import choice_words
 from search.context import Context
 from search.layers import compare_layers
 from search.preflight import strongest
 from search.prepare import variables_of
 from search.problem import Recipe, Step
-from search.summary import choice_words
 from tests.methods.graph.skippable import Basic
 from tests.search.conftest import make_context
 

@@ -11,7 +11,7 @@ from examples.networks import digits_cnn
 from examples.train import train
 from methods.base import Data
 from search.data import DataError, load_dataset
-from search.quality import BrokenOutputs, distance, evaluate_quality, outputs_of, relative_errors, score, wilson
+from search.quality import BrokenOutputs, distance, evaluate_quality, fits, outputs_of, score, wilson
 from search.splits import split
 
 SPLITS = split(load_dataset("digits"), 0)
@@ -74,27 +74,60 @@ def test_the_loss_is_the_kullback_leibler_divergence() -> None:
     assert distance(softened(0.5), LOGITS) == pytest.approx(float((p * (p / q).log()).sum(1).mean()))
 
 
-def test_outputs_that_are_no_classes_agree_by_relative_error() -> None:
-    """A tenth more everywhere is an agreement of 0.9; worse than nothing is 0."""
-    images = REPORT.inputs[0] + 0.01
-    quality = score(1.1 * images, UNLABELLED, images)
-    assert [quality["agreement"], quality["loss"]] == pytest.approx([0.9, 0.1])
-    assert quality["low"] == pytest.approx(quality["high"], abs=1e-4)
+def test_outputs_that_are_no_classes_agree_by_error_in_their_spread() -> None:
+    """A tenth further from the mean is an agreement of 0.9, the mean alone 0, wherever zero lies."""
+    images = REPORT.inputs[0]
+    mean = images.mean(dim=0, keepdim=True)
+    for zero in (0, 1000):
+        original = zero + images.double()
+        further, same = (zero + mean + share * (images - mean) for share in (1.1, 0.0))
+        quality = score(further, UNLABELLED, original)
+        assert [quality["agreement"], quality["loss"]] == pytest.approx([0.9, 0.1], abs=1e-4)
+        assert score(same, UNLABELLED, original)["agreement"] == pytest.approx(0, abs=1e-4)
     assert score(-images, UNLABELLED, images)["agreement"] == 0
 
 
 def test_a_silent_sample_does_not_outweigh_the_others() -> None:
-    """An original output of zeros is measured against the usual size of outputs."""
+    """An original output of zeros, or the same one for all samples, is measured against what is usual."""
     images = REPORT.inputs[0].clone()
     images[0] = 0
     assert math.isfinite(distance(images + 1e-3, images))
-    assert float(relative_errors(images + 1e-3, images)[0]) < 1
+    assert float(fits(images + 1e-3, images)[0]) > 0.9
+    assert float(fits(torch.full((5, 1), 7 + 1e-6), torch.full((5, 1), 7.0)).min()) > 0.5
 
 
 def test_labels_beyond_the_outputs_are_refused() -> None:
     """Nine is no class of a network with five outputs."""
     with pytest.raises(DataError, match="labels go up to 9 but the model tells 5 classes apart"):
         score(LOGITS[:, :5], REPORT, None)
+
+
+def test_token_labels_are_scored_token_by_token() -> None:
+    """The share of a sample's tokens that are right, averaged over samples; negative labels don't count."""
+    scores = torch.eye(3)[torch.tensor([[0, 1, 2, 2], [1, 1, 0, 0]])]
+    labels = torch.tensor([[0, 1, 2, 0], [1, 1, -1, -1]])
+    quality = score(scores, Data((torch.zeros(2),), labels), scores)
+    assert quality["accuracy"] == quality["score"] == pytest.approx((3 / 4 + 1) / 2)
+    assert quality["loss"] == pytest.approx(0, abs=1e-9)
+    assert quality["low"] < quality["score"] < quality["high"]
+    padded = scores.clone()
+    padded[1, 2:] *= -5
+    assert distance(padded, scores, labels) == pytest.approx(0, abs=1e-9)
+    assert distance(padded, scores, labels.abs()) > 0.1
+    with pytest.raises(DataError, match="labels go up to 3 but the model tells 3 classes apart"):
+        score(scores, Data((torch.zeros(2),), labels + 1), None)
+
+
+def test_values_are_scored_by_how_near_they_come() -> None:
+    """1 - the error in units of the labels' spread: exact is 1, always saying the mean is 0, worse is 0 too."""
+    labels = torch.tensor([10.0, 11.0, 13.0, 14.0])
+    data = Data((torch.zeros(4),), labels)
+    qualities = [score(x[:, None], data, None) for x in (labels, labels + 0.3, labels.mean().expand(4), -labels)]
+    assert [q["fit"] for q in qualities] == pytest.approx([1, 0.8, 0, 0])
+    assert qualities[1]["loss"] == pytest.approx(0.09, rel=1e-5)
+    assert all(0 <= q["low"] <= q["score"] == q["fit"] <= q["high"] <= 1 for q in qualities)
+    assert not any("accuracy" in q for q in qualities)
+    assert score(labels[:, None] + 3, data, labels[:, None])["loss"] == pytest.approx(2)
 
 
 def test_labels_for_outputs_that_are_no_classes_are_refused() -> None:

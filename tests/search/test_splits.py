@@ -1,6 +1,7 @@
 """Four disjoint splits that hold the classes in proportion and depend on the seed alone."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +105,15 @@ def test_samples_come_in_the_types_that_the_model_takes() -> None:
     assert split(words, 0, ["float32"]).train.inputs[0].dtype == torch.float32
     with pytest.raises(DataError, match="hold fractions but the model takes integers"):
         split(DIGITS, 0, ["int64"])
+
+
+@pytest.mark.parametrize("labels", [LABELS / 7, np.stack([LABELS, LABELS % 3], 1)], ids=["values", "tokens"])
+def test_labels_that_are_no_classes_of_samples_stay_with_theirs(labels: np.ndarray[Any, Any]) -> None:
+    """Values and labels per token are shuffled plainly, in their own type."""
+    typed: Any = labels.astype(np.float32 if labels.ndim == 1 else np.int64)
+    splits = parts(split(replace(NUMBERED, labels=typed), 0))
+    assert sorted(n for data in splits for n in numbers(data)) == list(range(1797))
+    for data in splits:
+        assert data.labels is not None
+        assert data.labels.dtype == (torch.float32 if labels.ndim == 1 else torch.int64)
+        assert np.allclose(data.labels.numpy(), labels[numbers(data)])

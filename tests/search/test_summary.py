@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from search import summary
-from search.amounts import amount, ratio, scale
+from search.amounts import amount, quality_name, ratio, scale
+from search.choice_words import choice_words
 from tests import documents
 
 
@@ -52,10 +53,14 @@ def test_limits_are_shown_absolute_with_what_was_written():
 
 def test_choices_in_words():
     """Each method's value says what it does."""
-    words = [
-        summary.choice_words(m, v) for m, v in (("channel-pruning", 0.5), ("weight-sharing", 4), ("low-rank", 0.25))
-    ]
-    assert words == ["keeps 50 % of the channels", "16 shared values (4 bits)", "25 % of the full rank"]
+    assert choice_words("channel-pruning", 0.5) == "keeps 50 % of the channels"
+    assert choice_words("weight-sharing", 4) == "16 shared values (4 bits)"
+    assert choice_words("low-rank", 0.25) == "25 % of the full rank"
+    assert choice_words("sparsity", 0.05) == "keeps 5 % of the weights"
+    assert choice_words("sparsity", "2:4") == "2:4"
+    assert choice_words("quantization", "w4g32") == "4-bit weights, groups of 32"
+    assert choice_words("dorefa", "w1a2") == "1-bit weights, 2-bit activations"
+    assert choice_words("circulant", 8) == "circulant blocks of 8"
 
 
 def test_heads_and_groups_are_not_called_channels():
@@ -74,3 +79,15 @@ def test_axis_units_follow_the_largest_value():
     assert scale("accuracy", [0.5]) == (1.0, "")
     assert (ratio(0.5, 1), ratio(0.031, 1), ratio(1, 0)) == ("0.50×", "0.031×", "–")
     assert amount("latency_s", None) == "–"
+
+
+def test_the_score_is_named_after_what_it_is():
+    """Accuracy only where it is one; "quality" where nothing is known."""
+    names = [quality_name({"score": 0.9, key: 0.9, "loss": 0.1}) for key in ("accuracy", "fit", "agreement")]
+    assert names == ["Accuracy", "Fit to the labels", "Agreement with the original"]
+    assert quality_name({}) == "Quality"
+    outcome = documents.outcome()
+    for side in ("untouched", "compressed"):
+        outcome[side]["quality"]["fit"] = outcome[side]["quality"].pop("accuracy")
+    assert summary.headline(outcome)[0].name == "Fit to the labels"
+    assert summary.verdict(outcome).endswith("fit to the labels 0.60 points lower.")

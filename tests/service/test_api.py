@@ -178,7 +178,7 @@ def test_schedules(idle: TestClient, workspace: Workspace) -> None:
 
 def test_catalogues_and_health(idle: TestClient) -> None:
     """Devices, methods and strategies are listed with what they are; the service says that it is well."""
-    for name in ("devices", "methods", "strategies"):
+    for name in ("devices", "methods", "importances", "recoveries", "strategies"):
         items = idle.get(f"/v1/{name}").json()["items"]
         assert len(items) >= 2
         assert all(item.get("summary") or item.get("title") for item in items)

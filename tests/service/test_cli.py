@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from methods.catalogue import METHODS
+from methods.published.catalogue import PUBLISHED
 from service.cli import CATALOGUES, DOING, run
 from service.workspace import Workspace
 from tests.service.helpers import ThreadExecutor, tiny_fwm
@@ -49,6 +51,10 @@ def test_help_and_refusals_load_nothing_heavy():
         ("serach", "No such command 'serach'"),
         ("search", "Missing argument 'model'"),
         ("inspect absent.fwm", "no such file"),
+        ("apply absent.fwm twn --data digits", "no such file"),
+        ("apply absent.fwm absent.json --data digits", "absent.json: there is no such file"),
+        ("apply absent.fwm README.md --data digits", "README.md: it is not JSON"),
+        ("apply absent.fwm twn --data digits --limit size=small", "size"),
         ("check absent", "there is no such folder"),
         ("check .", "is no bundle"),
         ("replay .", "is no bundle"),
@@ -59,6 +65,7 @@ def test_help_and_refusals_load_nothing_heavy():
 def test_wrong_usage(line: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     """Exit code 2 and one line that says what would be right."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("# No recipe")
     assert run(line.split()) == 2
     told = " ".join(capsys.readouterr().err.split())
     assert words in told
@@ -68,14 +75,15 @@ def test_wrong_usage(line: str, words: str, tmp_path: Path, monkeypatch: pytest.
 def test_catalogues_as_json(capsys: pytest.CaptureFixture[str]):
     """Names and what they mean, for programs."""
     found = {}
-    for command in ("devices", "methods", "strategies"):
+    for command in ("devices", "methods", "importances", "recoveries", "strategies"):
         assert run([command, "--json"]) == 0
         found[command] = json.loads(capsys.readouterr().out)
     assert "cortex-m7-analytical" in [device["id"] for device in found["devices"]]
-    names = [method["name"] for method in found["methods"]]
-    assert names == ["block-removal", "channel-pruning", "low-rank", "weight-sharing", "quantization"]
+    assert [m["name"] for m in found["methods"] if m["kind"] == "method"] == list(METHODS)
+    assert {m["seed"] for m in found["methods"] if m["kind"] == "published"} == set(PUBLISHED)
+    assert {r["kind"] for r in found["recoveries"]} == {"recovery", "schedule"}
     assert "plan" in [strategy["name"] for strategy in found["strategies"]]
-    assert all(entry["about"] for entry in (*found["methods"], *found["strategies"]))
+    assert all(entry["summary"] for name in found if name != "devices" for entry in found[name])
 
 
 def test_inspect_says_what_can_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

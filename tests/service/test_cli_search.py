@@ -118,15 +118,17 @@ def test_wrong_usage_is_refused_before_anything_is_kept(
 
 
 def started(model: Path, delay_s: float) -> subprocess.Popen[bytes]:
-    """The same command in a process of its own, at leisure."""
+    """The same command in a process of its own, at leisure, which SIGINT interrupts even where it is ignored here."""
     environment = os.environ | {"TOY_DELAY_S": str(delay_s)}
-    return subprocess.Popen([sys.executable, "-c", COMMAND, *asked(model)], env=environment, cwd=ROOT)
+    command = [sys.executable, "-c", f"import signal; signal.signal({signal.SIGINT.value}, signal.default_int_handler)"]
+    command[-1] += f"\n{COMMAND}"
+    return subprocess.Popen([*command, *asked(model)], env=environment, cwd=ROOT)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_the_same_command_goes_on_after_an_interruption(model: Path, tmp_path: Path, number: int, code: int):
     """Killed or interrupted in the middle: one search in all, which ends like an undisturbed one."""
-    process = started(model, 1.0)
+    process = started(model, 0.5)
     wait_for(lambda: (tmp_path / "home").is_dir() and kept(tmp_path) and len(kept(tmp_path)[0][2]) > 3)
     process.send_signal(number)
     assert process.wait(timeout=60) == code

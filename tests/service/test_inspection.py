@@ -6,16 +6,21 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
+from torch import nn
 
 from db import models
 from db.models import ModelRow
 from methods.graph import file
 from methods.graph.intake.capture import capture
+from methods.importance.catalogue import IMPORTANCES
 from service import inspecting
 from service.app import create_app
 from service.client import Client, ClientError
+from service.datasets import add_dataset
 from service.inspecting import NotYet, inspection, kept_at
 from service.models import add_model
 from service.settings import Settings, load_settings
@@ -112,3 +117,50 @@ def test_a_model_may_take_only_so_long(workspace: Workspace, tmp_path: Path, mon
     with pytest.raises(inspecting.UnclearModel, match=r"more than 0\.05 s"):
         inspection(workspace, row)
     assert not kept_at(workspace, row).exists()
+
+
+def test_importances_are_rated_over_rest(client: TestClient, transformer: str, workspace: Workspace, tmp_path: Path):
+    """On one's own data, in a process with limits; what was found is kept, and asked for again it is the same."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "words.npz", x=rng.integers(0, 50, (60, 7)), y=np.arange(60) % 5)
+    data = add_dataset(workspace, tmp_path / "words.npz", confined=False)
+    found = Client(http=client).importances(transformer, data)
+    assert {line["name"] for line in found["importances"]} == set(IMPORTANCES)
+    assert (found["dataset"], found["labelled"]) == (data, True)
+    assert 3 <= len(found["removals"]) <= 60
+    assert Client(http=client).importances(transformer, data) == found
+
+
+@pytest.mark.parametrize(
+    ("dataset", "status", "reason"),
+    [
+        ("digits", 422, "samples are [1, 8, 8] but the model takes [7]"),
+        ("dat_x", 404, "there is no data set"),
+        ("", 404, ""),
+    ],
+)
+def test_importances_need_data_that_fit(client: TestClient, transformer: str, dataset: str, status: int, reason: str):
+    """Other shapes and other names are problems that say so; none at all is one too."""
+    answer = client.get(f"/v1/models/{transformer}/importances", params={"dataset": dataset})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert reason in answer.json()["detail"]
+    assert client.get(f"/v1/models/{transformer}/importances").status_code == 422
+
+
+def test_importances_are_on_the_models_page(client: TestClient, workspace: Workspace, tmp_path: Path):
+    """A form first; while units are removed a page that looks again; then a table with the best importance first."""
+    path = tmp_path / "digits.fwm"
+    layers = (nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+    file.write(capture(nn.Sequential(*layers), (torch.zeros(2, 1, 8, 8),)), path)
+    model = add_model(workspace, path, confined=False)
+    inspection(workspace, row_of(workspace, model))
+    page = client.get(f"/models/{model}").text
+    assert '<option value="digits">digits (built in)</option>' in page
+    waiting = client.get(f"/models/{model}?dataset=digits").text
+    assert ("Units are being removed" in waiting and "data-refresh" in waiting) or "foretells" in waiting
+    Client(http=client).importances(model, "digits")
+    shown = client.get(f"/models/{model}?dataset=digits").text
+    assert '<option value="digits" selected>' in shown
+    assert "removing 8 units of 1 site, each alone, on 512 samples" in shown
+    assert all(f'<th scope="row">{name}' in shown for name in IMPORTANCES)
+    assert client.get(f"/models/{model}?dataset=nothing").status_code == 404

@@ -76,6 +76,10 @@ def test_refusals(client: TestClient, method: str, path: str, options: Any, stat
     assert client.get(problem["type"]).json()["status"] == PROBLEMS[slug].status
 
 
+def _recipe(*methods: str) -> dict[str, Any]:
+    return {"recipe": {"steps": [{"method": name, "choices": {"weight:*": 0.5}} for name in methods]}}
+
+
 @pytest.mark.parametrize(
     ("change", "pointer", "words"),
     [
@@ -101,6 +105,13 @@ def test_refusals(client: TestClient, method: str, path: str, options: Any, stat
         ({"name": "x" * 201}, "#/name", "200"),
         ({"objective": "speed"}, "#/objective", "accuracy"),
         ({"pickle": 1}, "#/pickle", "no such field"),
+        ({"recipe": {"steps": []}}, "#/recipe/steps", "at least 1"),
+        ({"recipe": {"steps": [{"method": "twm"}]}}, "#/recipe/steps/0/method", "did you mean twn?"),
+        (_recipe("quantization", "low-rank"), "#/recipe/steps", "low-rank can't come after quantization"),
+        ({"recipe": {"steps": [{"method": "twn", "sites": 1}]}}, "#/recipe/steps/0/sites", "no such field"),
+        ({"training": {"schedule": "slow"}}, "#/training", "there is no schedule 'slow'"),
+        ({"training": {"settings": {"colour": 1}}}, "#/training", "no setting 'colour'"),
+        ({"training": {"settings": {"epochs": -1}}}, "#/training", "epochs"),
     ],
 )
 def test_faults_are_pointed_at(client: TestClient, model: str, change: Any, pointer: str, words: str) -> None:

@@ -20,7 +20,7 @@ setup: .venv/ready ## virtual environment with pinned dependencies; leaves .venv
 demo: setup ## the main job: train LeNet-5 on MNIST, fit it to half its latency over REST, show the result
 	$(BIN)/python -m examples.demo $(DEMO)
 
-test: setup ## every test (PostgreSQL and Chromium ones where those are installed)
+test: setup ## every test (those of PostgreSQL, Chromium, Fashion-MNIST where these are installed)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -rs
 
 check: setup ## style, types and import contracts

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from examples.networks import depthwise_digits, digits_cnn, lenet5, residual_digits
-from examples.train import accuracy, train, trained_lenet5
+from examples.networks import depthwise_digits, digits_cnn, lenet5, residual_digits, residual_fashion
+from examples.train import accuracy, train, trained_lenet5, trained_residual
 from search.data import load_dataset
+from search.datasets.builtin import FASHION
 from search.splits import split
+from tests.needs import missing
 
 DIGITS = split(load_dataset("digits"), 0)
 
@@ -61,3 +63,18 @@ def test_lenet5_reaches_its_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """3,000 images are enough for 96.5 % of the images that it hasn't seen."""
     monkeypatch.setenv("FITWRIGHT_HOME", str(tmp_path))
     assert accuracy(trained_lenet5(0), split(load_dataset("mnist"), 0).report) >= 0.965
+
+
+def test_the_residual_network_for_fashion_is_the_size_that_it_says() -> None:
+    """68,642 parameters at its usual width, and 28 x 28 images."""
+    model = residual_fashion()
+    assert sum(p.numel() for p in model.parameters()) == 68_642
+    assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.slow
+def test_the_residual_network_reaches_its_accuracy() -> None:
+    """4,286 images of clothes are enough for 84 % of the 2,000 that it hasn't seen."""
+    if not FASHION.is_dir():
+        missing("Fashion-MNIST", "dataset-fashion-mnist")
+    assert accuracy(trained_residual(), split(load_dataset("fashion-mnist"), 0).report) >= 0.84

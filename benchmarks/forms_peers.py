@@ -70,17 +70,18 @@ def compare(name: str, bench: Bench) -> None:
 
 
 def channels(bench: Bench, model: nn.Module) -> None:
-    """Half of the units of every group, by the L1 norms of what belongs to them."""
+    """Half of the units of every group, by L1 norms of the weights that make them, or of all that belongs to them."""
     choices = dict.fromkeys(couple(bench.graph).groups, 0.5)
-    ours = ChannelPruning("magnitude-l1").apply(bench.graph, choices, bench.train)
+    names = ("magnitude-l1", "group-magnitude")
+    ours = {f"fitwright, {n}": ChannelPruning(n).apply(bench.graph, choices, bench.train) for n in names}
     theirs = capture(halved(model, bench.train.inputs[0][:2]), bench.train.inputs[0][:2])
-    data, made = bench.train.head(SAMPLES), {"fitwright": ours, "torch-pruning": theirs}
+    data, made = bench.train.head(SAMPLES), ours | {"torch-pruning": theirs}
     tuned = [FineTuning(epochs=EPOCHS).recover(graph, bench.graph, data, 0) for graph in made.values()]
     times = latencies([export(graph) for graph in (bench.graph, *tuned)])
-    print(f"{'channels 50 %':22} {'cut':>8} {'recovered':>9} {'bytes':>10} {'latency':>8}")
+    print(f"{'channels 50 %':28} {'cut':>8} {'recovered':>9} {'bytes':>10} {'latency':>8}")
     for (name, cut), graph, latency in zip(made.items(), tuned, times, strict=True):
         scores = f"{bench.accuracy(cut):8.2%} {bench.accuracy(graph):9.2%}"
-        print(f"  {name:20} {scores} {packed_bytes(graph):10,} {latency:8.3f}", flush=True)
+        print(f"  {name:26} {scores} {packed_bytes(graph):10,} {latency:8.3f}", flush=True)
 
 
 def halved(model: nn.Module, example: torch.Tensor) -> nn.Module:

@@ -10,6 +10,7 @@ from methods.base import BadChoice, Importance, MethodError
 from methods.importance.batch_norm_scale import BatchNormScale
 from methods.importance.fisher import Fisher
 from methods.importance.gradient import Gradient
+from methods.importance.group_magnitude import GroupMagnitude
 from methods.importance.lasso import Lasso
 from methods.importance.magnitude import Magnitude
 from methods.importance.random import Random
@@ -21,6 +22,7 @@ IMPORTANCES: dict[str, Importance] = {
         Taylor(),
         Magnitude(),
         Magnitude(norm=1, reduction="sum", name="magnitude-l1"),
+        GroupMagnitude(),
         BatchNormScale(),
         Fisher(),
         Gradient(),

@@ -30,7 +30,7 @@ EVERY_NETWORK = pytest.mark.parametrize("name", NETWORKS)
 
 PARTIAL = ("batch-norm-scale", "lasso")
 """Those that say nothing about some sites, and nothing about single weights."""
-WITHOUT_DATA = ("magnitude", "magnitude-l1", "batch-norm-scale", "random")
+WITHOUT_DATA = ("magnitude", "magnitude-l1", "group-magnitude", "batch-norm-scale", "random")
 BLIND = ("random",)
 """Those that don't look at the network."""
 

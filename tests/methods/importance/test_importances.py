@@ -89,6 +89,6 @@ def test_batch_norm_scale_adds_the_gammas_of_a_group() -> None:
 
 def test_an_unknown_importance_is_refused() -> None:
     """With all that there are."""
-    with pytest.raises(MethodError, match="taylor, magnitude, magnitude-l1, batch-norm-scale"):
+    with pytest.raises(MethodError, match="taylor, magnitude, magnitude-l1, group-magnitude, batch-norm-scale"):
         importance("size")
     assert [i.name for i in IMPORTANCES.values()] == list(IMPORTANCES)

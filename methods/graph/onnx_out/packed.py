@@ -2,7 +2,7 @@
 
 Codes lie in blocks along the input axis, a scale each; narrower codes (2 and 3 bits) travel in 4 bits, the only width
 whose kernel is exact. It is no faster than floats on a CPU: 1.2 to 1.6 times the time at batch 1 and up to 3 times at
-batch 4 (1024 x 1024, one thread), for an eighth of the weights. What doesn't fit is written as floats.
+batch 4 (1024 x 1024, one thread), for a sixth to a quarter of the bytes. What doesn't fit is written as floats.
 """
 
 from __future__ import annotations

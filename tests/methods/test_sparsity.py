@@ -20,6 +20,8 @@ from methods.graph.lower import lower
 from methods.graph.surgery.forms import mask_of
 from methods.graph.values import value_of
 from methods.importance.catalogue import IMPORTANCES
+from methods.numerics.kernel_patterns import connected
+from methods.numerics.patterns import Mask, Scores
 from methods.sparsity import Sparsity
 from methods.sparsity_words import rule
 from tests.zoo.catalogue import network
@@ -77,21 +79,52 @@ def test_what_stays_is_what_it_was(value: Value) -> None:
     assert torch.equal(method.project(after["weight:conv2"], value), after["weight:conv2"])
 
 
-@given(st.integers(2, 9), st.integers(2, 9), st.integers(1, 4), st.sampled_from([0.5, 0.3, *WORDS]))
-def test_no_other_mask_of_the_kind_is_nearer(out: int, into: int, size: int, value: Value) -> None:
-    """Against random masks of the same rule, found from random scores."""
+FOUND_AT_ONCE = [0.5, 0.3, *(word for word in WORDS if "pattern" not in word and "+" not in word)]
+SIZES = (st.integers(2, 9), st.integers(2, 9), st.integers(1, 4))
+
+
+def two_weights(*shape: int) -> Tensor:
+    """Two random weights `[2, out, in, size, size]`, the same ones for every run."""
+    out, into, size = shape
     torch.manual_seed(out * 1000 + into * 10 + size)
-    weight, other = torch.randn(2, out, into, size, size)
+    return torch.randn(2, out, into, size, size)
+
+
+def squares(weight: Tensor) -> Scores:
+    """The scores of magnitude."""
+    return weight.double().square().numpy()
+
+
+def lost(weight: Tensor, mask: Mask) -> float:
+    """The squared error of a mask."""
+    return float(weight[~torch.from_numpy(mask)].square().sum())
+
+
+@given(*SIZES, st.sampled_from(FOUND_AT_ONCE))
+def test_no_other_mask_of_the_kind_is_nearer(out: int, into: int, size: int, value: Value) -> None:
+    """Against random masks of the same rule, found from random scores. Patterns share a set that is chosen by votes;
+    rules of two steps are held to each step below."""
+    weight, other = two_weights(out, into, size)
     found = rule(value)
     assert found is not None
     try:
         found.left(tuple(weight.shape))
     except ValueError:
         return  # a pattern that does not fit this kernel
-    random = weight * torch.from_numpy(found.mask(other.double().square().numpy()))
     error = float((Sparsity().project(weight, value) - weight).square().sum())
-    if "pattern" not in str(value):  # those share a set that is chosen by votes
-        assert error <= float((random - weight).square().sum()) + 1e-5
+    assert error <= lost(weight, found.mask(squares(other))) + 1e-5
+
+
+@given(*SIZES, st.sampled_from(["strided:2", "pattern:2"]))
+def test_no_other_kernels_are_nearer_under_the_same_places(out: int, into: int, size: int, inside: str) -> None:
+    """Two steps: first the places inside of the kernels, then the kernels that are worth most with these places."""
+    weight, other = two_weights(out, into, max(size, 2))
+    both, places = rule(f"{inside}+kernel:0.5"), rule(inside)
+    assert both is not None and places is not None
+    kept = places.mask(squares(weight))
+    count = both.left(tuple(weight.shape)) // (places.left(tuple(weight.shape)) // (out * into))
+    random = connected(squares(other), kept, count)
+    assert lost(weight, both.mask(squares(weight))) <= lost(weight, random) + 1e-5
 
 
 @pytest.mark.seed("han-magnitude")

@@ -23,6 +23,10 @@ class MeasurementFailed(HardwareModelError):
     """The runtime crashed, hung or refused the operator or network."""
 
 
+class MissingRuntime(HardwareModelError):
+    """The runtime isn't installed where it is needed; the message names the extra that brings it."""
+
+
 class Source(StrEnum):
     """Where a figure comes from."""
 
@@ -89,13 +93,18 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The minimum over many interleaved calls and how far two halves of them disagree (relative)."""
+    """The minimum over many interleaved calls and how far two halves of them disagree (relative).
+
+    `energy_j` is what a meter of the machine read per call, whatever else it drew meanwhile included; 0 where it
+    wasn't metered.
+    """
 
     latency_s: float
     p10_s: float
     median_s: float
     calls: int
     disagreement: float
+    energy_j: float = 0.0
 
 
 class CostModel(Protocol):
@@ -111,12 +120,26 @@ class CostModel(Protocol):
 
 
 class Profiler(Protocol):
-    """Measures on a real runtime, in a child process."""
+    """Measures on a real runtime, in a process of its own, here or on another machine."""
 
     name: str
 
+    @property
+    def version(self) -> str:
+        """Version of the runtime. Raises MissingRuntime."""
+
+    @property
+    def machine(self) -> str:
+        """The machine that is measured on (`machine_key` there)."""
+
     def measure(self, programs: list[bytes], device: Device) -> list[Measurement]:
-        """Times whole networks (ONNX bytes), all interleaved; raises MeasurementFailed."""
+        """Times whole networks, in the form that the device wants them in (`Device.form`), all interleaved.
+
+        Raises MeasurementFailed.
+        """
 
     def glance(self, programs: list[bytes], device: Device) -> list[Measurement]:
         """The same in about a second, with the error bar that this allows."""
+
+    def close(self) -> None:
+        """Ends the measuring process; the next request starts another."""

@@ -13,7 +13,7 @@ from hwmodels.energy import (
 
 LOCAL_ONNXRUNTIME = Device(
     id="local-onnxruntime",
-    title="This machine's CPU, onnxruntime, one thread, batch 1 (latency measured, energy modelled)",
+    title="This machine's CPU, onnxruntime (latency measured, energy modelled)",
     kind="measured",
     cost_model="lookup",
     profiler="onnxruntime",

@@ -1,11 +1,19 @@
 """The measuring child: `python -m hwmodels.profilers.child FOLDER` answers requests on its input until that ends.
 
 A crash of the runtime takes only this process. A request that runs past its time is ended by the alarm signal, which
-works inside native code too and when nobody is left to kill the child.
+works inside native code too and when nobody is left to kill the child. It needs numpy and the runtime, nothing else:
+on a small device this is all there is.
+
+Requests name the runtime, whose file in `runtimes` opens programs, and an action:
+
+    time   programs -> a Measurement each, all interleaved; with `gauge` one more, of the gauge's own work; with
+           `meter` also the joules of a call, where this machine has a meter
+    look   whatever the runtime's file tells of a program
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import shutil
@@ -16,19 +24,14 @@ from functools import cache, partial
 from typing import Any, BinaryIO, NoReturn
 
 from hwmodels.base import HardwareModelError, Measurement, UnsupportedOp
+from hwmodels.meters.catalogue import meter_here
+from hwmodels.meters.meter import with_energy
+from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.frames import pack, unpack
-from hwmodels.profilers.gauges import CHAIN, empty, new_gauge
-from hwmodels.profilers.nodes import runtime_nodes
-from hwmodels.profilers.sessions import bound_run, open_session
-from hwmodels.profilers.timing import Effort, Gauge, measure_interleaved
+from hwmodels.profilers.gauge import new_gauge
+from hwmodels.profilers.timing import EFFORTS, Gauge, Run, measure_interleaved
 
-Reply = tuple[dict[str, Any], list[bytes]]
-
-NETWORKS = Effort(burst_s=20e-3, together=True, budget_s=15.0)
-GLANCE = Effort(bursts=4, most_bursts=8, burst_s=10e-3, together=True, budget_s=0.6)
-NODES = Effort()
-LARGE = 100_000_000  # bytes of networks from which on only one copy of each is opened
-ITSELF = Effort(bursts=40, most_bursts=40, together=True, pause_s=0.03)
+RUNTIMES = frozenset({"onnxruntime", "openvino", "litert", "inductor", "onnxruntime-cuda"})
 
 
 def main(folder: str = "") -> None:
@@ -69,56 +72,41 @@ def _answer(header: dict[str, Any], blobs: list[bytes]) -> Reply:
         return {"error": f"the runtime refused: {' '.join(str(error).split())}"}, []
 
 
-def _list_nodes(header: dict[str, Any], blobs: list[bytes]) -> Reply:
-    nodes = runtime_nodes(blobs[0], header["batch"], header["threads"], header["known"])
-    rows = [{"name": n.name, "op_type": n.op_type, "signature": n.signature} for n in nodes]
-    return {"nodes": rows}, [n.model for n in nodes]
+def _look(header: dict[str, Any], blobs: list[bytes]) -> Reply:
+    answer: Reply = _runtime(header).look(header, blobs)
+    return answer
 
 
-def _time_networks(header: dict[str, Any], blobs: list[bytes]) -> Reply:
-    copies = 3 if sum(map(len, blobs)) < LARGE else 1
-    return _times(_measure(header, blobs, True, copies, NETWORKS)), []
+def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
+    """`copies` of each program take turns; `optimise` says whether the runtime may change them before it runs them.
 
-
-def _glance(header: dict[str, Any], blobs: list[bytes]) -> Reply:
-    return _times(_measure(header, blobs, True, 1, GLANCE)), []
-
-
-def _time_nodes(header: dict[str, Any], blobs: list[bytes]) -> Reply:
-    return _times(_measure(header, blobs, False, 1, NODES)), []
-
-
-def _time_itself(header: dict[str, Any], _: list[bytes]) -> Reply:
-    """One call of a network without nodes (what a chain of empty nodes costs, less the nodes), and the gauge."""
-    chains = [bound_run(open_session(empty(length), 1, header["threads"], optimise=False)) for length in (1, CHAIN)]
-    gauge = _gauge(header)
-    one, chain, work = measure_interleaved([[run] for run in (*chains, gauge.run)], gauge, ITSELF)
-    node_s = (chain.latency_s - one.latency_s) / (CHAIN - 1)
-    share = max(0.1, 1.0 - node_s / one.latency_s)
-    scaled = (one.latency_s * share, one.p10_s * share, one.median_s * share)
-    overhead = Measurement(*scaled, one.calls, max(one.disagreement, chain.disagreement))
-    return _times([overhead, work]), []
-
-
-_ACTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], Reply]] = {
-    "list nodes": _list_nodes,
-    "time networks": _time_networks,
-    "glance": _glance,
-    "time nodes": _time_nodes,
-    "time itself": _time_itself,
-}
-
-
-def _measure(
-    header: dict[str, Any], models: list[bytes], optimise: bool, copies: int, effort: Effort
-) -> list[Measurement]:
-    runs = []
-    for label, model in zip(header["labels"], models, strict=True):
+    With `disturb` the first program runs ahead of every call of the others, and isn't timed itself.
+    """
+    runs: list[list[Run]] = []
+    ahead = None
+    if header.get("disturb"):
+        ahead, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+    for label, program in zip(header["labels"], blobs, strict=True):
         _at(label)
-        sessions = [open_session(model, header["batch"], header["threads"], optimise) for _ in range(copies)]
-        runs.append([bound_run(session) for session in sessions])
+        opened = (_runtime(header).open_run(program, header) for _ in range(header["copies"]))
+        runs.append(list(opened))
     _at("timing")
-    return measure_interleaved(runs, _gauge(header), effort)
+    gauge = _gauge(header["gauge_s"])
+    work = [[gauge.run]] if header["gauge"] else []
+    found = measure_interleaved(runs + work, gauge, EFFORTS[header["effort"]], ahead)
+    if header.get("meter"):
+        _at("metering")
+        found = with_energy(found, [copies[0] for copies in runs + work], meter_here(header["runtime"]))
+    return _times(found), []
+
+
+_ACTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], Reply]] = {"time": _time, "look": _look}
+
+
+def _runtime(header: dict[str, Any]) -> Any:
+    if header["runtime"] not in RUNTIMES:
+        raise HardwareModelError(f"this process knows no runtime {str(header['runtime'])[:80]!r}")
+    return importlib.import_module(f"hwmodels.profilers.runtimes.{header['runtime'].replace('-', '_')}")
 
 
 @cache
@@ -126,10 +114,10 @@ def _own_gauge() -> Gauge:
     return new_gauge()
 
 
-def _gauge(header: dict[str, Any]) -> Gauge:
+def _gauge(best_s: float) -> Gauge:
     """This process's gauge, which also knows the best time that an earlier one saw."""
     gauge = _own_gauge()
-    gauge.best_s = min(gauge.best_s, header["gauge_s"] or float("inf"))
+    gauge.best_s = min(gauge.best_s, best_s or float("inf"))
     return gauge
 
 

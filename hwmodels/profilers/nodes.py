@@ -6,9 +6,7 @@ add up to the network's latency. Real shapes and types come from one run with ev
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from hwmodels.base import UnsupportedOp
+from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.runtime_node import RuntimeNode
-from hwmodels.profilers.sessions import open_session, sample_inputs
+from hwmodels.profilers.runtimes.onnxruntime import is_index
 from hwmodels.profilers.signatures import op_type, signature
 
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
@@ -27,22 +26,19 @@ VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 Values = Mapping[str, NDArray[Any]]
 
 
-def runtime_nodes(program: bytes, batch: int, threads: int, known: Collection[str] = ()) -> list[RuntimeNode]:
+Look = Callable[[str, bytes], Reply]
+"""Asks the runtime for something of a program: `optimised` or `values`."""
+
+
+def runtime_nodes(program: bytes, look: Look, threads: int, known: Collection[str] = ()) -> list[RuntimeNode]:
     """The nodes that onnxruntime executes for an ONNX program, in order, with models for keys not in `known`.
 
     Raises UnsupportedOp for control flow and for activations that aren't tensors.
     """
-    optimised = _optimised(program, batch, threads)
+    optimised = onnx.load_model_from_string(look("optimised", program)[1][0])
     _refuse_control_flow(optimised)
-    values = _run_exposed(optimised, batch, threads)
+    values = _values(*look("values", _exposed(optimised)))
     return list(_nodes(optimised, values, threads, set(known)))
-
-
-def _optimised(program: bytes, batch: int, threads: int) -> Any:
-    with tempfile.TemporaryDirectory(prefix="fitwright-") as folder:
-        path = Path(folder) / "optimised.onnx"
-        open_session(program, batch, threads, optimise=True, save_to=str(path))
-        return onnx.load_model(str(path), load_external_data=False)
 
 
 def _refuse_control_flow(optimised: Any) -> None:
@@ -52,23 +48,28 @@ def _refuse_control_flow(optimised: Any) -> None:
             raise UnsupportedOp(f"{op_type(node)} ({node.output[0]}) holds a graph of its own and can't be timed alone")
 
 
-def _run_exposed(optimised: Any, batch: int, threads: int) -> dict[str, NDArray[Any]]:
-    """Every activation of one run, inputs included."""
+def _exposed(optimised: Any) -> bytes:
+    """The program with every activation among its outputs."""
     outputs = optimised.graph.output
     own = len(outputs)
     present = {output.name for output in outputs}
     outputs.extend(
         onnx.ValueInfoProto(name=n) for x in optimised.graph.node for n in x.output if n and n not in present
     )
-    session = open_session(optimised.SerializeToString(), batch, threads, optimise=False)
+    program = bytes(optimised.SerializeToString())
     del outputs[own:]
-    values = sample_inputs(session)
-    names = [output.name for output in session.get_outputs()]
-    results = dict(zip(names, session.run(names, values)))
-    for name, value in results.items():
-        if not isinstance(value, np.ndarray):
-            raise UnsupportedOp(f"activation {name} is a {type(value).__name__}; only tensors can be measured")
-    return values | results
+    return program
+
+
+def _values(told: Mapping[str, Any], blobs: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+    """Every activation of one run, inputs included; those that aren't indices as zeros that take no memory."""
+    found, left = {}, iter(blobs)
+    for value in told["values"]:
+        kind, shape = np.dtype(value["dtype"]), value["shape"]
+        index = value["index"]
+        array = np.frombuffer(next(left), kind).reshape(shape) if index else np.broadcast_to(np.zeros((), kind), shape)
+        found[value["name"]] = array
+    return found
 
 
 def _nodes(optimised: Any, values: Values, threads: int, known: set[str]) -> Iterator[RuntimeNode]:
@@ -96,7 +97,7 @@ def _alone(node: Any, values: Values, constants: Mapping[str, Any], optimised: A
     names = [name for name in dict.fromkeys(node.input) if name]
     free = [name for name in names if name not in constants]
     fixed = [constants[name] for name in names if name in constants]
-    fixed += [numpy_helper.from_array(values[name], name) for name in free if _is_index(values[name])]
+    fixed += [numpy_helper.from_array(values[name], name) for name in free if is_index(values[name])]
     outputs = [name for name in node.output if name]
     nodes = [node]
     if view:
@@ -112,11 +113,6 @@ def _alone(node: Any, values: Values, constants: Mapping[str, Any], optimised: A
     model = onnx.ModelProto(ir_version=optimised.ir_version, graph=graph)
     model.opset_import.extend(optimised.opset_import)
     return bytes(model.SerializeToString())
-
-
-def _is_index(value: NDArray[Any]) -> bool:
-    """Indices, shapes and masks keep the values they had as the input's default: made-up ones could be out of range."""
-    return value.dtype.kind == "b" or (value.dtype.kind in "iu" and value.dtype.itemsize > 1)
 
 
 def _info(name: str, value: NDArray[Any]) -> Any:

@@ -18,11 +18,12 @@ from typing import Any
 
 import hwmodels
 from hwmodels.base import MeasurementFailed, UnsupportedOp
+from hwmodels.machine import machine_key
+from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.frames import pack, unpack
+from hwmodels.profilers.installed import installed
 
 ROOT = Path(str(hwmodels.__file__)).parents[1]
-
-Reply = tuple[dict[str, Any], list[bytes]]
 
 
 class Child:
@@ -32,10 +33,19 @@ class Child:
     file on its input), and at the latest a second after a request's time is up.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str = "hwmodels.profilers.child") -> None:
         self.module = module
         self._lock = threading.Lock()
         self._running: _Running | None = None
+
+    @property
+    def machine(self) -> str:
+        """This machine."""
+        return machine_key()
+
+    def version(self, runtime: str) -> str:
+        """The version that is installed here. Raises MissingRuntime, naming the extra that brings it."""
+        return installed(runtime)
 
     def request(self, header: dict[str, Any], blobs: Sequence[bytes] = (), timeout_s: float = 120.0) -> Reply:
         """The child's reply.

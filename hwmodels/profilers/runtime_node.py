@@ -38,6 +38,9 @@ class NodeProfiler(Profiler, Protocol):
     gauge_s: float
     """What a fixed piece of work takes while nothing disturbs, which tells quiet moments; 0 where not known yet."""
 
+    call_s: float
+    """What a call costs by the table that nodes are measured for; 0 where not known yet."""
+
     @property
     def version(self) -> str:
         """Version of the runtime."""

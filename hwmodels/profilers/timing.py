@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwmodels.base import Measurement
@@ -38,6 +38,15 @@ class Effort:
     budget_s: float = 5.0
     pause_s: float = 0.0
     together: bool = False
+
+
+EFFORTS: Mapping[str, Effort] = {
+    "networks": Effort(burst_s=20e-3, together=True, budget_s=15.0),
+    "glance": Effort(bursts=4, most_bursts=8, burst_s=10e-3, together=True, budget_s=0.6),
+    "nodes": Effort(),
+    "itself": Effort(bursts=40, most_bursts=40, together=True, pause_s=0.03),
+}
+"""Whole networks; the same in about a second; single nodes; an empty call."""
 
 
 @dataclass
@@ -77,11 +86,14 @@ class _Item:
         return max(late, _halves([least for _, least in self.minima]))
 
 
-def measure_interleaved(copies: Sequence[Sequence[Run]], gauge: Gauge, effort: Effort) -> list[Measurement]:
+def measure_interleaved(
+    copies: Sequence[Sequence[Run]], gauge: Gauge, effort: Effort, before: Run | None = None
+) -> list[Measurement]:
     """One Measurement per item, in the same order; garbage collection is held off meanwhile.
 
     An item is given as one callable or several copies of it, which take turns: where buffers happen to lie can change
-    a network's latency by 5 %, and the least of several placements repeats.
+    a network's latency by 5 %, and the least of several placements repeats. `before` runs ahead of every call, outside
+    its time: a processor that does one thing only learns it by heart.
     """
     items = [_Item(runs) for runs in copies]
     collecting = gc.isenabled()
@@ -89,20 +101,20 @@ def measure_interleaved(copies: Sequence[Sequence[Run]], gauge: Gauge, effort: E
     try:
         for item in items:
             item.calls = min(_calls_per_burst(run, effort) for run in item.runs)
-        _rounds(items, gauge, effort)
+        _rounds(items, gauge, effort, before)
     finally:
         if collecting:
             gc.enable()
     return [_summary(item, gauge) for item in items]
 
 
-def _rounds(items: list[_Item], gauge: Gauge, effort: Effort) -> None:
+def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None) -> None:
     deadline = time.monotonic() + effort.budget_s
     active, number = items, 0
     while active and (number < 2 or time.monotonic() < deadline):
         before = gauge.read()
         for item in active:
-            burst = _burst(item.runs[number % len(item.runs)], item.calls)
+            burst = _burst(item.runs[number % len(item.runs)], item.calls, ahead)
             after = gauge.read()
             item.times += burst
             item.minima.append((max(before, after), min(burst)))
@@ -124,11 +136,13 @@ def _halves(minima: list[int]) -> float:
     return abs(even - odd) / max(1, min(even, odd))
 
 
-def _burst(run: Run, calls: int) -> list[int]:
-    """Nanoseconds of each call."""
+def _burst(run: Run, calls: int, ahead: Run | None = None) -> list[int]:
+    """Nanoseconds of each call; `ahead` runs between them."""
     clock = time.perf_counter_ns
     times = []
     for _ in range(calls):
+        if ahead is not None:
+            ahead()
         start = clock()
         run()
         times.append(clock() - start)

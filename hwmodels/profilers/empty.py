@@ -1,0 +1,28 @@
+"""Networks that do nothing, as ONNX bytes: they tell the cost of a call from the cost of a node."""
+
+from __future__ import annotations
+
+from onnx import TensorProto, helper
+
+from hwmodels.base import Measurement
+
+CHAIN = 17
+"""Length of the longer chain of empty nodes."""
+
+
+def empty(count: int) -> bytes:
+    """`count` nodes in a row that do nothing to a tensor of one number."""
+    nodes = [helper.make_node("Identity", [f"x{n}"], [f"x{n + 1}"]) for n in range(count)]
+    first = helper.make_tensor_value_info("x0", TensorProto.FLOAT, (1,))
+    last = helper.make_tensor_value_info(f"x{count}", TensorProto.FLOAT, (1,))
+    graph = helper.make_graph(nodes, "work", [first], [last])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+def call_overhead(one: Measurement, chain: Measurement) -> Measurement:
+    """A call without any node, from calls with one empty node and with `CHAIN` of them."""
+    node_s = (chain.latency_s - one.latency_s) / (CHAIN - 1)
+    share = min(1.0, max(0.1, 1.0 - node_s / one.latency_s))
+    scaled = (one.latency_s * share, one.p10_s * share, one.median_s * share)
+    return Measurement(*scaled, one.calls, max(one.disagreement, chain.disagreement))

@@ -11,6 +11,7 @@ BENCHMARKS = (
     "overhead",
     "recipes_error",
     "table_error",
+    "runtimes_error",
     "demo_stages",
     "capture_cost",
     "sparsity",

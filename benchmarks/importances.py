@@ -21,7 +21,7 @@ from methods.graph.lower import lower
 from methods.graph.onnx_out.export import export
 from methods.graph.surgery.blocks import blocks
 from search.data import load_dataset
-from search.devices import open_device
+from search.devices import open_hardware
 from search.importance_words import lines, removals_text
 from search.importances import compare
 from search.splits import split
@@ -59,7 +59,7 @@ def show(name: str, graph: Graph, data: Data) -> None:
 def shorter(graph: Graph) -> None:
     """Measured latency with more and more blocks left out, all timed interleaved."""
     local = device(DEVICE)
-    _, profiler = open_device(local, [], lambda _: None)
+    profiler = open_hardware(local).profiler
     assert profiler is not None
     sites = list(blocks(graph))
     chosen = [dict.fromkeys(sites[:count], "remove") for count in range(len(sites) + 1)]

@@ -50,7 +50,7 @@ def recipes_of(name: str, count: int) -> list[tuple[float, float, float]]:
         path = Path(folder) / "m.fwm"
         write(capture(make(), torch.zeros(1, 1, size, size)), path)
         request = {"device": "local-onnxruntime", "limits": {"latency": "1x"}, "seed": 0, "dataset": data}
-        context = open_context(request, path, data, [], lambda _: None)
+        context = open_context(request, path, data)
     graphs = [compress(context, recipe, Effort.NONE) for recipe in random_recipes(context, count)]
     costs = [cost_of(context, graph) for graph in graphs]
     times = measure_pair(context, [export(graph) for graph in graphs])

@@ -2,7 +2,8 @@
 
 The runtime first optimises the network itself; its nodes, layout changes included, are looked up by signature in the
 device's Table, and those that aren't there are measured on demand. The cost of a call is taken off each node and added
-once. The way of nn-Meter (Zhang et al., MobiSys 2021), with the runtime's own graph in place of fusion rules.
+once. The way of nn-Meter (Zhang et al., MobiSys 2021), with the runtime's own graph in place of fusion rules. A
+Calibration stretches the parts so that they add up to whole networks, and says how right the sum is.
 """
 
 from __future__ import annotations
@@ -12,51 +13,69 @@ from typing import Any
 
 from hwmodels.attribution import attribute
 from hwmodels.base import Cost, Figure, HardwareModelError, OpCost, Source
+from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.energy import op_energy_j
 from hwmodels.fit import LatencyFit, fit_latency, samples
-from hwmodels.machine import machine_key
 from hwmodels.memory import peak_bytes, weight_bytes
+from hwmodels.parts import BEYOND, beyond, part_of
 from hwmodels.profilers.runtime_node import NodeProfiler, RuntimeNode
 from hwmodels.table import GAUGE, OVERHEAD, BadTable, Row, Table, header_for
 from hwmodels.workload import Op, Workload
 
 MODEL_ERROR = 0.05
-"""Relative error of a sum of nodes against the network itself, noise left out. On average 0.7 % for networks of 0.1 to
-3 ms (benchmarks/table_error.py) and 4 % for recipes of 20 to 100 us (benchmarks/recipes_error.py), where it is mostly
-a bias that two versions of one network share."""
+"""Relative error of a sum of nodes against the network itself where there is no calibration. On average it is 1 % for
+networks of 0.1 to 3 ms (benchmarks/table_error.py) and more for recipes of 20 to 100 us (benchmarks/recipes_error.py),
+where it is mostly a bias that two versions of one network share."""
 
 CALL = "call"
 """Name of the entry of `Cost.per_op` for what a call costs before any node runs."""
 
 
+MEMORY = "memory"
+"""The same for what a network pays because its weights don't all fit where a node alone finds its own."""
+
+
 class LookupModel:
-    """Holds the Table that it fills. `fit` serves `op_cost` and is made by `learn`."""
+    """Holds the Table that it fills. `fit` serves `op_cost` and is made by `learn`.
+
+    `calibration` belongs to the table; without one parts are added up as they are.
+    """
 
     name = "lookup"
 
-    def __init__(self, table: Table, profiler: NodeProfiler, fit: LatencyFit | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        profiler: NodeProfiler,
+        fit: LatencyFit | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
         """Raises BadTable for a table of another machine or runtime: its rows and ours wouldn't add up."""
-        here = (profiler.name, profiler.version, machine_key())
+        here = (profiler.name, profiler.version, profiler.machine)
         there = (table.header.runtime, table.header.version, table.header.machine)
         if here != there:
             raise BadTable(f"the table of {table.header.device} is for {there}, and this is {here}")
         self.table = table
         self.profiler = profiler
         self.fit = fit
+        self.calibration = calibration
 
     def estimate(self, workload: Workload, device: Device) -> Cost:
         """Figures latency_s (looked up), energy_j and peak_bytes (modelled), weight_bytes and macs (counted).
 
-        The error of latency_s is the model's own, or how far the measurements of its nodes disagree where that is
-        more. Raises HardwareModelError without a program, MeasurementFailed and UnsupportedOp, naming the node.
+        The error of latency_s is the calibration's margin (without one, that of the model as such), or how far the
+        measurements of its nodes disagree where that is more.
+        Raises HardwareModelError without a program, MeasurementFailed and UnsupportedOp, naming the node.
         """
-        self._check(device)
-        nodes = self._look_up(workload, device)
-        overhead = self.table.overhead_s
-        shares = [max(0.0, self.table.rows[node.key].latency_s - overhead) for node in nodes]
-        per_op = self._per_op(workload, nodes, shares, device)
-        latency = overhead + sum(shares)
+        nodes = self.look_up(workload, device)
+        call_s = self._factor(CALL) * self.table.overhead_s
+        shares = [self._factor(part_of(node)) * self.share_s(node) for node in nodes]
+        memory_s = sum(self._factor(part) * seconds for part, seconds in beyond(nodes).items())
+        per_op = self._per_op(workload, nodes, call_s, shares, device)
+        if memory_s:
+            per_op += (OpCost(MEMORY, MEMORY, memory_s, 0.0, 0, 0, Source.LOOKED_UP),)
+        latency = call_s + sum(shares) + memory_s
         figures = {
             "latency_s": Figure(latency, Source.LOOKED_UP, self._error(nodes)),
             "energy_j": Figure(sum(part.energy_j for part in per_op), Source.MODELLED),
@@ -77,7 +96,7 @@ class LookupModel:
         costs = [self.estimate(workload, device) for workload in workloads]
         totals = [(workload.ops, cost["latency_s"].value) for workload, cost in zip(workloads, costs)]
         parts = [pair for workload, cost in zip(workloads, costs) for pair in samples(workload, cost)]
-        self.fit = fit_latency(totals, parts, self.table.overhead_s)
+        self.fit = fit_latency(totals, parts, self._factor(CALL) * self.table.overhead_s)
         return self.fit
 
     def _check(self, device: Device) -> None:
@@ -86,8 +105,21 @@ class LookupModel:
         if here != there:
             raise BadTable(f"the table is for (device, threads, batch) {there}, asked for {here}")
 
-    def _look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
-        """The runtime's nodes, with a row in the table for each."""
+    def parts(self, workload: Workload, device: Device) -> dict[str, float]:
+        """Seconds by part (hwmodels/parts.py) as the table has them, the call among them: what is calibrated."""
+        nodes = self.look_up(workload, device)
+        found = {CALL: self.table.overhead_s} | beyond(nodes)
+        for node in nodes:
+            found[part_of(node)] = found.get(part_of(node), 0.0) + self.share_s(node)
+        return found
+
+    def share_s(self, node: RuntimeNode) -> float:
+        """Seconds of a node whose row is there, without the call that was timed with it."""
+        return max(0.0, self.table.rows[node.key].latency_s - self.table.overhead_s)
+
+    def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
+        """The runtime's nodes, with a row in the table for each: those that it lacks are measured now."""
+        self._check(device)
         if workload.program is None:
             raise HardwareModelError(
                 f"{device.id} is measured on a program, and this workload has none: lower it with its exported ONNX"
@@ -97,6 +129,7 @@ class LookupModel:
             self.table.add(OVERHEAD, "an empty call", overhead)
             self.table.add(GAUGE, "a fixed piece of work", gauge)
         self.profiler.gauge_s = self.table.rows[GAUGE].latency_s
+        self.profiler.call_s = self.table.rows[OVERHEAD].latency_s
         nodes = self.profiler.nodes(workload.program, device, self.table.rows.keys())
         missing = [node for node in nodes if node.key not in self.table.rows and node.model]
         for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
@@ -104,8 +137,14 @@ class LookupModel:
         return nodes
 
     def _error(self, nodes: Sequence[RuntimeNode]) -> float:
-        """Half-width of the error bar: the model's own, or the rows' noise where that is more."""
-        return max(MODEL_ERROR, self._noise(nodes))
+        """Half-width of the error bar: that of sums of nodes, or the rows' noise where that is more."""
+        own = MODEL_ERROR if self.calibration is None else self.calibration.margin
+        return max(own, self._noise(nodes))
+
+    def _factor(self, part: str) -> float:
+        if self.calibration is None:
+            return 0.0 if part.startswith(BEYOND) else 1.0
+        return self.calibration.factor(part)
 
     def _noise(self, nodes: Sequence[RuntimeNode]) -> float:
         """Disagreement of the rows that were used, weighted by their latency: the same whatever else was measured."""
@@ -113,11 +152,16 @@ class LookupModel:
         return sum(row.latency_s * row.disagreement for row in rows) / (sum(row.latency_s for row in rows) or 1.0)
 
     def _per_op(
-        self, workload: Workload, nodes: Sequence[RuntimeNode], shares: Sequence[float], device: Device
+        self,
+        workload: Workload,
+        nodes: Sequence[RuntimeNode],
+        call_s: float,
+        shares: Sequence[float],
+        device: Device,
     ) -> tuple[OpCost, ...]:
         """The call, our operators with their nodes' time, then the nodes that belong to none of them."""
         latency: dict[str, float] = {}
-        parts = [OpCost(CALL, CALL, self.table.overhead_s, 0.0, 0, 0, Source.LOOKED_UP)]
+        parts = [OpCost(CALL, CALL, call_s, 0.0, 0, 0, Source.LOOKED_UP)]
         for node, share, op in zip(nodes, shares, attribute([node.name for node in nodes], workload.ops)):
             if op is None:
                 parts.append(OpCost(node.name, node.op_type, share, 0.0, 0, 0, Source.LOOKED_UP))
@@ -132,9 +176,14 @@ def open_lookup(
     profiler: NodeProfiler,
     rows: Iterable[Row] = (),
     on_measure: Callable[[dict[str, Any]], Row | None] | None = None,
+    calibration: Calibration | None = None,
 ) -> LookupModel:
-    """A lookup model on this machine from stored rows; `on_measure` is called with each row measured from now on."""
-    return LookupModel(Table.from_rows(header_for(device, profiler.version), rows, on_measure), profiler)
+    """A lookup model from stored rows and, where there is one, the calibration that belongs to them.
+
+    `on_measure` is called with each row measured from now on.
+    """
+    header = header_for(device, profiler.version, profiler.machine)
+    return LookupModel(Table.from_rows(header, rows, on_measure), profiler, calibration=calibration)
 
 
 def _op_cost(op: Op, latency_s: float, device: Device, source: Source) -> OpCost:

@@ -10,7 +10,6 @@ from typing import Any
 
 from hwmodels.base import HardwareModelError, Measurement
 from hwmodels.device import Device
-from hwmodels.machine import machine_key
 
 Row = Mapping[str, Any]
 
@@ -20,6 +19,8 @@ GAUGE = "gauge"
 
 _TIMES = ("latency_s", "p10_s", "median_s")
 _FIELDS = ("key", *_TIMES, "calls", "disagreement")
+_LATER = {"energy_j": 0.0}
+"""Fields that older rows lack, with what stands for them."""
 
 
 class BadTable(HardwareModelError):
@@ -100,15 +101,15 @@ class Table:
         if not isinstance(data, Mapping) or set(data) != {"header", "rows"} or not isinstance(data["rows"], list):
             raise BadTable("a table is an object with a header and a list of rows")
         for row in data["rows"]:
-            if not isinstance(row, Mapping) or set(row) != {*_FIELDS, "signature"}:
+            if not isinstance(row, Mapping) or set(row) - set(_LATER) != {*_FIELDS, "signature"}:
                 raise BadTable(f"a row has exactly {', '.join(_FIELDS)} and signature; this one is {str(row)[:80]}")
         return cls.from_rows(_read_header(data["header"]), data["rows"])
 
 
-def header_for(device: Device, version: str) -> TableHeader:
-    """The header of a table that is begun now, on this machine."""
+def header_for(device: Device, version: str, machine: str) -> TableHeader:
+    """The header of a table that is begun now, on a machine with this version of the device's runtime."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return TableHeader(device.id, device.profiler, version, machine_key(), device.threads, device.batch, created)
+    return TableHeader(device.id, device.profiler, version, machine, device.threads, device.batch, created)
 
 
 def read_row(row: Any) -> Measurement:
@@ -116,7 +117,8 @@ def read_row(row: Any) -> Measurement:
     if not isinstance(row, Mapping) or not isinstance(row.get("key"), str) or not row["key"]:
         raise BadTable(f"a row needs a key that is text; this one is {str(row)[:80]}")
     name = f"row {row['key']!r}"
-    for wanted in _FIELDS[1:]:
+    row = _LATER | dict(row)
+    for wanted in (*_FIELDS[1:], *_LATER):
         _check_number(name, wanted, row.get(wanted))
     for time in _TIMES:
         if row[time] <= 0:
@@ -127,8 +129,10 @@ def read_row(row: Any) -> Measurement:
         raise BadTable(f"{name}: calls is {row['calls']}; it is a whole number from 1 up")
     if row["disagreement"] < 0:
         raise BadTable(f"{name}: disagreement is {row['disagreement']}; it is relative and not below 0")
+    if row["energy_j"] < 0:
+        raise BadTable(f"{name}: energy_j is {row['energy_j']}; it is above 0 J, or 0 where nothing was metered")
     minimum, p10, median = (float(row[time]) for time in _TIMES)
-    return Measurement(minimum, p10, median, row["calls"], float(row["disagreement"]))
+    return Measurement(minimum, p10, median, row["calls"], float(row["disagreement"]), float(row["energy_j"]))
 
 
 def _check_number(name: str, wanted: str, value: Any) -> None:

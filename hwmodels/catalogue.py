@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from hwmodels.base import CostModel, HardwareModelError
 from hwmodels.device import Device
-from hwmodels.devices.accelerators import EYERISS
+from hwmodels.devices.accelerators import BITFUSION, EYERISS
+from hwmodels.devices.boards import EDGE_TPU, JETSON
+from hwmodels.devices.fpga import ZYNQ
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
-from hwmodels.devices.microcontrollers import CORTEX_M7
+from hwmodels.devices.local_litert import LOCAL_LITERT
+from hwmodels.devices.local_openvino import LOCAL_OPENVINO, LOCAL_OPENVINO_BF16
+from hwmodels.devices.local_torch import LOCAL_INDUCTOR, LOCAL_ONNXRUNTIME_CUDA
+from hwmodels.devices.microcontrollers import CORTEX_M4, CORTEX_M7
+from hwmodels.devices.phones import PHONE_CPU, PHONE_GPU
+from hwmodels.devices.servers import A100
+from hwmodels.imported import ImportedModel
 from hwmodels.lookup import LookupModel
 from hwmodels.roofline import Roofline
+from hwmodels.settings import split_settings, with_settings
+from hwmodels.whole import WholeModel
 
 
 class UnknownDevice(HardwareModelError):
@@ -28,13 +39,26 @@ class NeedsTable(HardwareModelError):
 
 _DEVICES: tuple[Device, ...] = (
     LOCAL_ONNXRUNTIME,
+    LOCAL_OPENVINO,
+    LOCAL_OPENVINO_BF16,
+    LOCAL_LITERT,
+    LOCAL_INDUCTOR,
+    LOCAL_ONNXRUNTIME_CUDA,
+    CORTEX_M4,
     CORTEX_M7,
+    PHONE_CPU,
+    PHONE_GPU,
+    JETSON,
+    EDGE_TPU,
     EYERISS,
+    BITFUSION,
+    ZYNQ,
+    A100,
 )
 
 _FROM_DATASHEETS: tuple[CostModel, ...] = (Roofline(),)
 
-_FROM_TABLES: tuple[type[CostModel], ...] = (LookupModel,)
+_FROM_TABLES: tuple[type[CostModel], ...] = (LookupModel, WholeModel, ImportedModel)
 
 DEVICES: Mapping[str, Device] = {d.id: d for d in _DEVICES}
 
@@ -44,11 +68,17 @@ COST_MODELS: Mapping[str, type[CostModel]] = {
 }
 
 
-def device(id: str) -> Device:
-    """The device of this id. Raises UnknownDevice, naming the nearest ids and all there are."""
-    if id not in DEVICES:
-        raise UnknownDevice(_unknown("device", id, DEVICES))
-    return DEVICES[id]
+def device(id: str, own: Mapping[str, Device] = MappingProxyType({})) -> Device:
+    """The device of this id, with the settings that it names (`local-onnxruntime@batch=8,threads=2`).
+
+    `own` are devices beside the catalogue's. Raises UnknownDevice, naming the nearest ids and all there are, and
+    BadSetting.
+    """
+    plain, settings = split_settings(id)
+    known = {**DEVICES, **own}
+    if plain not in known:
+        raise UnknownDevice(_unknown("device", plain, known))
+    return with_settings(known[plain], settings)
 
 
 def cost_model(name: str) -> CostModel:

@@ -1,7 +1,9 @@
 """Energy of an operator: arithmetic by bit-width, plus every bit moved, priced by the memory that it moves through.
 
 E = MACs * e_mac(precision) + sum over memories of bits moved * energy per bit. What a device draws whatever it does
-(`Device.static_power_w`) is added by the cost model, which knows the latency.
+(`Device.static_power_w`) is added by the cost model, which knows the latency. Where the device gates zero weights,
+only the others' multiply-accumulates and operand reads count (Yang, Chen, Sze, "Designing energy-efficient
+convolutional neural networks using energy-aware pruning", CVPR 2017, arXiv:1611.05128).
 
 All constants are for 45 nm at 0.9 V: M. Horowitz, "Computing's energy problem (and what we can do about it)",
 ISSCC 2014. They say what arithmetic and storage cost, not what a whole chip draws: clocks, control and leakage are
@@ -10,9 +12,9 @@ left out.
 
 from __future__ import annotations
 
-from hwmodels.base import UnsupportedOp
+from hwmodels.arithmetic import energy_share, mac_energy_j
 from hwmodels.device import Device
-from hwmodels.row_stationary import movement_energy_j
+from hwmodels.row_stationary import movement_parts_j
 from hwmodels.traffic import MOVERS, TILED, Traffic, traffic
 from hwmodels.workload import Op
 
@@ -35,33 +37,22 @@ def integer_mac_j(weight_bits: int, activation_bits: int, accumulator_bits: int 
     return INT8_MULTIPLY_J * weight_bits * activation_bits / 64 + INT32_ADD_J * accumulator_bits / 32
 
 
-def mac_energy_j(op: Op, device: Device) -> float:
-    """Energy of one multiply-accumulate in the operator's precision. Raises UnsupportedOp where the device lacks it."""
-    energy = device.mac_energy_j.get(op.precision)
-    if energy is None:
-        raise lacks_precision(op, device)
-    return energy
-
-
 def op_energy_j(op: Op, device: Device, moved: Traffic | None = None) -> float:
     """Energy of one operator without the static share; `moved` saves counting its bits a second time.
 
     Convolutions and matrix products on a device with a PE array follow the row-stationary model, all else the simple
     one. Raises UnsupportedOp where the device lacks the operator's precision.
     """
+    return sum(op_energy_parts(op, device, moved))
+
+
+def op_energy_parts(op: Op, device: Device, moved: Traffic | None = None) -> tuple[float, ...]:
+    """The same, part by part: arithmetic, then each of `device.memories`."""
     moved = moved or traffic(op, device)
-    needs_arithmetic = op.macs and op.kind not in MOVERS
-    arithmetic = op.macs * mac_energy_j(op, device) if needs_arithmetic else 0.0
-    if needs_arithmetic and device.array is not None and op.kind in TILED:
-        return arithmetic + movement_energy_j(op, device, device.array, moved.operands)
-    for bits, memory in zip(moved.bits, device.memories):
-        arithmetic += bits * memory.energy_j_per_bit
-    return arithmetic
-
-
-def lacks_precision(op: Op, device: Device) -> UnsupportedOp:
-    """The refusal, naming the operator, what it computes in and what the device has."""
-    return UnsupportedOp(
-        f"{op.name} ({op.kind}) computes in {op.precision}, which {device.id} doesn't have; "
-        f"it has {', '.join(device.precisions)}"
-    )
+    if not op.macs or op.kind in MOVERS:
+        return (0.0, *(bits * memory.energy_j_per_bit for bits, memory in zip(moved.bits, device.memories)))
+    share = energy_share(op, device)
+    arithmetic = op.macs * share * mac_energy_j(op, device)
+    if device.array is not None and op.kind in TILED:
+        return (arithmetic, *movement_parts_j(op, device, device.array, moved.operands, share))
+    return (arithmetic, *(bits * memory.energy_j_per_bit for bits, memory in zip(moved.bits, device.memories)))

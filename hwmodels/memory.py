@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hwmodels.arithmetic import code_bits, shifts
 from hwmodels.base import HardwareModelError
 from hwmodels.device import Device
 from hwmodels.workload import Op, TensorSpec, Workload
@@ -23,6 +24,8 @@ def stored_bytes(tensor: TensorSpec, device: Device | None = None) -> int:
 
 def weight_bytes(op: Op, device: Device | None = None) -> int:
     """Bytes of one operator's parameters on the device."""
+    if device is not None and op.levels and shifts(op, device):
+        return -(-op.weights[0].elements * code_bits(op) // 8) + sum(stored_bytes(w, device) for w in op.weights[1:])
     return sum(stored_bytes(w, device) for w in op.weights)
 
 

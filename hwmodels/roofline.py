@@ -10,9 +10,10 @@ architectures", CACM 52(4), 2009.
 
 from __future__ import annotations
 
+from hwmodels.arithmetic import rate, time_share
 from hwmodels.base import Cost, Figure, OpCost, Source
 from hwmodels.device import Device
-from hwmodels.energy import lacks_precision, op_energy_j
+from hwmodels.energy import op_energy_j
 from hwmodels.memory import peak_bytes, weight_bytes
 from hwmodels.traffic import MOVERS, groups, traffic, traffic_time_s
 from hwmodels.workload import Op, Workload
@@ -52,16 +53,16 @@ def compute_time_s(op: Op, device: Device) -> float:
     """Seconds of arithmetic at the rate of the operator's precision and the efficiency of its kind.
 
     An operator without multiply-accumulates (a pool, an activation) does one operation per element that it reads or
-    writes, whichever are more.
+    writes, whichever are more. What the device skips of zero weights takes no time.
+
     Raises UnsupportedOp where the device lacks the precision.
     """
     if op.kind in MOVERS:
         return 0.0
-    rate = device.macs_per_s.get(op.precision)
-    if rate is None:
-        raise lacks_precision(op, device)
+    peak = rate(op, device)
     work = op.macs or max(sum(t.elements for t in op.inputs), sum(t.elements for t in op.outputs))
-    return work / (rate * _efficiency(op, device))
+    share = time_share(op, device) if device.skips else 1.0
+    return work * share / (peak * _efficiency(op, device))
 
 
 def is_depthwise(op: Op) -> bool:
@@ -70,8 +71,11 @@ def is_depthwise(op: Op) -> bool:
 
 
 def _efficiency(op: Op, device: Device) -> float:
-    """Share of the peak; depthwise convolutions fall back to `conv`, kinds without a figure reach the peak."""
+    """Share of the peak; depthwise convolutions fall back to `conv`, kinds without a figure reach the peak.
+
+    `conv/int8` wins over `conv`.
+    """
     table = device.efficiency
-    if "depthwise" in table and is_depthwise(op):
-        return table["depthwise"]
-    return table.get(op.kind, 1.0)
+    kind = "depthwise" if op.kind == "conv" and "depthwise" in table and is_depthwise(op) else op.kind
+    plain = table.get(kind, 1.0)
+    return table.get(f"{kind}/{op.precision}", plain)

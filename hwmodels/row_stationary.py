@@ -9,8 +9,9 @@ T = a * b * c * d. With e the energy of one access at each memory (equations 3 a
 
 The split follows the mapping: a row of weights stays in a register file while its row of inputs slides past; rows of
 weights are shared across a row of the array, inputs along its diagonals, sums down its columns; what is left of the
-array holds more filters and channels; what is left of T falls to the buffer. Compression and the gating of zeros are
-not modelled.
+array holds more filters and channels; what is left of T falls to the buffer. Where the device gates zero weights their
+share of the register accesses is left out; where it compresses them, DRAM is read for what is left. Zeros among the
+activations are not modelled.
 
 Reference: Chen, Emer, Sze, "Eyeriss: A Spatial Architecture for Energy-Efficient Dataflow for Convolutional Neural
 Networks", ISCA 2016; Sze, Chen, Yang, Emer, "Efficient Processing of Deep Neural Networks", Proc. IEEE 2017,
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hwmodels.arithmetic import compressed_share, energy_share
 from hwmodels.device import Device, PeArray
 from hwmodels.traffic import Operands, groups, tilings
 from hwmodels.workload import Op
@@ -36,7 +38,7 @@ class Split(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """Energy in joules of one bit at each memory."""
+    """One number for each memory: accesses, bits or joules."""
 
     register_file: float
     array: float
@@ -67,32 +69,45 @@ def split(uses: float, a: float, c: float, d: float) -> Split:
     return Split(a, max(1.0, uses / (a * c * d)), c, d)
 
 
-def read_energy_j(s: Split, e: Levels) -> float:
-    """Per bit of a weight or an input."""
-    return s.a * (e.dram + s.b * (e.buffer + s.c * (e.array + s.d * e.register_file)))
+def reads(s: Split) -> Levels:
+    """Accesses at each memory per bit of a weight or an input."""
+    ab = s.a * s.b
+    return Levels(ab * s.c * s.d, ab * s.c, ab, s.a)
 
 
-def sum_energy_j(s: Split, e: Levels) -> float:
-    """Per bit of an output: partial sums go both ways, but for the first write and the last read."""
-    inner = s.b * (s.c - 1) * e.array + 2 * s.b * s.c * (s.d - 1) * e.register_file
-    return (2 * s.a - 1) * e.dram + s.a * (2 * (s.b - 1) * e.buffer + inner)
+def sums(s: Split) -> Levels:
+    """Accesses per bit of an output: partial sums go both ways, but for the first write and the last read."""
+    ab = s.a * s.b
+    return Levels(2 * ab * s.c * (s.d - 1), ab * (s.c - 1), 2 * s.a * (s.b - 1), 2 * s.a - 1)
 
 
 def movement_energy_j(op: Op, device: Device, array: PeArray, sides: Operands) -> float:
-    """Joules that an operator with two operands spends on moving data, batch included, by its cheapest tiling.
+    """Joules that an operator with two operands spends on moving data, batch included."""
+    return sum(movement_parts_j(op, device, array, sides, energy_share(op, device)))
+
+
+def movement_parts_j(op: Op, device: Device, array: PeArray, sides: Operands, share: float = 1.0) -> Levels:
+    """The same memory by memory, by the cheapest tiling; `share` of the register accesses are made.
 
     `device.memories` are register file, array, buffer and DRAM, in this order.
     """
-    register_file, in_array, buffer, dram = device.memories
-    e = Levels(
-        register_file.energy_j_per_bit, in_array.energy_j_per_bit, buffer.energy_j_per_bit, dram.energy_j_per_bit
+    kept = compressed_share(op, device) if sides.right_is_weights else 1.0
+    ways = [_moved(splits(op, array, way), sides, share, kept) for way in tilings(op, sides, device.memories[2].bytes)]
+    registers, links, buffer, dram = (memory.energy_j_per_bit for memory in device.memories)
+    parts = [Levels(m[0] * registers, m[1] * links, m[2] * buffer, m[3] * dram) for m in ways]
+    return parts[0] if len(parts) == 1 else min(parts, key=sum)
+
+
+def _moved(found: tuple[Split, Split, Split], sides: Operands, share: float, kept: float) -> Levels:
+    """Bits that pass each memory."""
+    inputs, weights, outputs = reads(found[0]), reads(found[1]), sums(found[2])
+    left, right, output = sides.left_bits, sides.right_bits, sides.output_bits
+    return Levels(
+        share * (left * inputs[0] + right * weights[0] + output * outputs[0]),
+        left * inputs[1] + right * weights[1] + output * outputs[1],
+        left * inputs[2] + right * weights[2] + output * outputs[2],
+        left * inputs[3] + right * kept * weights[3] + output * outputs[3],
     )
-    joules = []
-    for way in tilings(op, sides, buffer.bytes):
-        left, right, sums = splits(op, array, way)
-        reads = sides.left_bits * read_energy_j(left, e) + sides.right_bits * read_energy_j(right, e)
-        joules.append(reads + sides.output_bits * sum_energy_j(sums, e))
-    return min(joules)
 
 
 def splits(op: Op, array: PeArray, from_dram: tuple[int, int]) -> tuple[Split, Split, Split]:

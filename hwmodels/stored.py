@@ -16,9 +16,9 @@ PATTERN_BITS = 3.0
 """For the choice of a kernel's pattern out of the eight that a layer usually has."""
 
 
-def stored_bits_per_weight(op: Op) -> float:
-    """Bits of each weight of an operator, zeros included, in the packed file."""
-    value = op.stored_bits or op.weights[0].bits
+def stored_bits_per_weight(op: Op, width: float = 0.0) -> float:
+    """Bits of each weight of an operator, zeros included, in the packed file; or with values of another width."""
+    value = width or op.stored_bits or op.weights[0].bits
     return float(min(op.density * value + position_bits(op), value))
 
 

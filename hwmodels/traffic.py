@@ -7,12 +7,15 @@
 3. A recurrent layer whose weights don't fit the next memory inwards reads them again for every step.
 4. In the innermost memory every multiply-accumulate also reads both its operands; sums stay in a register.
 5. A look-up in a table of weights (an embedding) reads the rows that it returns, not the table.
+6. Where the device leaves out the arithmetic of zero weights, it leaves out the reads of rule 4 too. Where it keeps
+   them compressed, the outermost memory that holds weights moves what is left of them and their positions.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from hwmodels.arithmetic import compressed_share, energy_share, weight_bits
 from hwmodels.device import Device, Memory
 from hwmodels.workload import Op, TensorSpec
 
@@ -59,7 +62,7 @@ def operands(op: Op, device: Device) -> Operands:
     """What the operator reads and writes; without weights, every input after the first is the right side."""
     output = bits_of(op.outputs, device)
     if op.weights:
-        weights = bits_of(op.weights, device)
+        weights = weight_bits(op, device)
         if op.kind in MOVERS:
             weights = min(weights, output)
         return Operands(bits_of(op.inputs, device), weights, output, True)
@@ -95,13 +98,16 @@ def traffic(op: Op, device: Device) -> Traffic:
         return Traffic(sides, ())
     bits = [_innermost(op, sides, device)]
     inner_left = inner_right = device.memories[0].bytes
+    share = compressed_share(op, device)
+    outermost = _outermost(device, weights=True) if share < 1.0 else None
     for memory in device.memories[1:]:
         through = 0
         if _holds(memory, weights=False):
             through = sides.left_bits * passes(op, sides, inner_left)[0] + sides.output_bits
             inner_left = memory.bytes
         if _holds(memory, weights=sides.right_is_weights):
-            through += sides.right_bits * passes(op, sides, inner_right)[1]
+            right = round(sides.right_bits * share) if memory is outermost else sides.right_bits
+            through += right * passes(op, sides, inner_right)[1]
             inner_right = memory.bytes
         bits.append(through)
     return Traffic(sides, tuple(bits))
@@ -116,6 +122,10 @@ def traffic_time_s(moved: Traffic, device: Device) -> float:
     return slowest
 
 
+def _outermost(device: Device, *, weights: bool) -> Memory | None:
+    return next((memory for memory in reversed(device.memories) if _holds(memory, weights=weights)), None)
+
+
 def _holds(memory: Memory, *, weights: bool) -> bool:
     return memory.holds == "everything" or (memory.holds == "weights") == weights
 
@@ -124,4 +134,6 @@ def _innermost(op: Op, sides: Operands, device: Device) -> int:
     kept = device.storage_bits
     pair = (op.inputs[:1] + (op.weights or op.inputs[1:]))[:2]
     per_mac = sum(kept.get(t.bits, t.bits) for t in pair)
-    return op.macs * per_mac + sides.left_bits + sides.right_bits + sides.output_bits
+    share = energy_share(op, device)
+    reads = op.macs * per_mac if share == 1.0 else round(op.macs * share) * per_mac
+    return reads + sides.left_bits + sides.right_bits + sides.output_bits

@@ -63,6 +63,10 @@ class Dim:
         return self.per_unit * (after - before)
 
 
+POWERS_OF_TWO = "power-of-two"
+"""Of `Op.levels`: every weight is zero or a power of two, times a scale."""
+
+
 @dataclass(frozen=True)
 class Op:
     """One operator.
@@ -78,6 +82,7 @@ class Op:
         stored_bits: bits that each weight kept takes in the packed file (codebook index width); 0 means as in
             `weights`. density: share of the weights that are kept; the others are zero. pattern: the rule by which
             they are ("2:4", "block:4x1"), empty where any of them may be.
+        levels: what the levels of its weights have in common (`power-of-two`), empty where there is nothing to gain.
         piece: whether it is one of a row of layers that a factorisation made of one.
         aliases: other names of its outputs: of what is fused into it or only passes it on.
         blocks: the removable blocks that it is in (`block:layer1.0`); without one of them it isn't run at all.
@@ -97,6 +102,7 @@ class Op:
     stored_bits: float = 0.0
     density: float = 1.0
     pattern: str = ""
+    levels: str = ""
     piece: bool = False
     aliases: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
@@ -109,8 +115,18 @@ class Op:
     @property
     def precision(self) -> str:
         """`fp32` or `int8`, ...: the name of the arithmetic that this operator runs in."""
-        bits = max((t.bits for t in self.weights[:1] + self.inputs[:1]), default=32)
+        weights, inputs = self.weights, self.inputs
+        bits = inputs[0].bits if inputs else 0
+        if weights and weights[0].bits > bits:
+            bits = weights[0].bits
+        bits = bits or 32
         return f"fp{bits}" if bits >= 16 else f"int{bits}"
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Bits of a weight and of an activation; without weights both are the activation's."""
+        activation = self.inputs[0].bits if self.inputs else 32
+        return (self.weights[0].bits if self.weights else activation), activation
 
     @property
     def weight_bytes(self) -> int:

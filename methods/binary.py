@@ -73,5 +73,9 @@ class Binary(LevelMethod):
         if value == "xnor":
             read_signs(graph, use)
 
+    def shifts(self, value: Value) -> bool:  # noqa: ARG002
+        """Whether multiplying by a level is shifting."""
+        return True
+
     def count(self, value: Value) -> int:  # noqa: ARG002
         return 2

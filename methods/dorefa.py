@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from torch import Tensor, fx
 
-from hwmodels.workload import Op
+from hwmodels.workload import POWERS_OF_TWO, Op
 from methods.base import Data, MethodError, Value
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.surgery.quantisers import ranges
@@ -87,8 +87,12 @@ class DoReFa(LevelMethod):
         """The operator with its weights' stored width and narrower inputs."""
         weights, inputs = bits_of(value)
         if weights != FLOAT:
-            op = replace(op, stored_bits=self._bits(value))
+            op = replace(op, stored_bits=self._bits(value), levels=POWERS_OF_TWO if self.shifts(value) else "")
         return (replace(op, inputs=(replace(op.inputs[0], bits=inputs), *op.inputs[1:])),)
+
+    def shifts(self, value: Value) -> bool:
+        """Whether there are only two levels."""
+        return bits_of(value)[0] == 1
 
     def count(self, value: Value) -> int:
         return 1 << bits_of(value)[0]

@@ -1,7 +1,8 @@
 """LevelMethod: a WeightMethod whose form is a set of levels. A plug-in says which levels fit a weight.
 
 The full weight stays behind the levels for training, with gradients straight through, and is left out of files and
-exports. Arithmetic stays in floating point: the file gets smaller, and nothing runs faster.
+exports. Arithmetic stays in floating point: the file gets smaller, and nothing runs faster but on hardware that shifts
+by powers of two (`Op.levels`).
 
 Reference: Bengio et al., 2013, arXiv 1308.3432 (straight-through).
 """
@@ -17,7 +18,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from hwmodels.device import Device
-from hwmodels.workload import Op
+from hwmodels.workload import POWERS_OF_TWO, Op
 from methods.base import BadChoice, Data, Space, Value
 from methods.graph.ir import Graph, WeightUse
 from methods.graph.surgery.forms import is_full, mask_of
@@ -73,8 +74,12 @@ class LevelMethod(WeightMethod):
         snap_weight(graph, use, levels.scale, levels.pattern, levels.edges, self.trains_scale)
 
     def made(self, op: Op, value: Value) -> tuple[Op, ...]:
-        """The operator with its weights' stored width."""
-        return (replace(op, stored_bits=self._bits(value)),)
+        """The operator with its weights' stored width, and whether multiplying by them is shifting."""
+        return (replace(op, stored_bits=self._bits(value), levels=POWERS_OF_TWO if self.shifts(value) else ""),)
+
+    def shifts(self, value: Value) -> bool:  # noqa: ARG002
+        """Whether the levels are zeros and powers of two, times one scale or one for each output."""
+        return False
 
     def fits(self, graph: Graph, use: WeightUse) -> bool:  # noqa: ARG002
         """Weights at full size of their own, masked or not."""

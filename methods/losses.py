@@ -74,18 +74,6 @@ def answer_loss(outputs: Outputs, labels: Tensor | None) -> Tensor:
     return torch.stack([*(_own_answer(o) for o in outputs[1:]), first]).sum()
 
 
-def distillation_loss(outputs: Outputs, targets: Outputs, labels: Tensor | None, temperature: float) -> Tensor:
-    """How far a student is from its teacher: the mean of `soft_distance` and, for values, of the relative mean square
-    over outputs, plus `label_loss` where there are labels."""
-    axes = [class_axis(outputs[0], labels), *(class_axis(o) for o in outputs[1:])]
-    distances = [
-        relative_square(o, t) if axis is None else soft_distance(o, t, temperature, axis)
-        for o, t, axis in zip(outputs, targets, axes, strict=True)
-    ]
-    loss = torch.stack(distances).mean()
-    return loss if labels is None else loss + label_loss(outputs[0], labels)
-
-
 def soft_distance(scores: Tensor, target: Tensor, temperature: float, axis: int = 1) -> Tensor:
     """Kullback-Leibler divergence of the softened probabilities along `axis`, in nats, times the squared temperature
     so that its gradient keeps its size (Hinton, Vinyals and Dean 2015, arXiv 1503.02531, section 2)."""

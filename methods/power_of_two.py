@@ -48,5 +48,9 @@ class PowerOfTwo(LevelMethod):
         """Zero and powers of two, up to the one nearest to the largest weight."""
         return powers_of_two(weight, int(value), self.incremental)
 
+    def shifts(self, value: Value) -> bool:  # noqa: ARG002
+        """Whether multiplying by a level is shifting."""
+        return True
+
     def count(self, value: Value) -> int:
         return 2 * magnitudes_of(int(value), self.incremental) + 1

@@ -32,7 +32,7 @@ from methods.numerics.affine import asymmetric, unsigned_range
 from methods.numerics.observers import OBSERVERS, Aim
 from methods.numerics.weight_codes import AUTOMATIC, WeightCoding
 from methods.quantization_weights import WeightRounding, check_weight, planned, rounding_of
-from methods.quantization_words import INTEGER, LEAVE, STORAGE_WORDS, Word, read_word
+from methods.quantization_words import INTEGER, LEAVE, MIXED_WORDS, STORAGE_WORDS, Word, read_word
 
 LAYERS = ("aten.conv1d.default", "aten.conv2d.default", "aten.linear.default")
 GRANULARITIES = ("channel", "tensor")
@@ -82,8 +82,9 @@ class Quantization:
             raise BadChoice(f"samples must be 1 or more, not {self.samples}")
 
     def space(self, graph: Graph, device: Device) -> Space:
-        """Every convolution (1-D and 2-D) and linear layer, where the device computes in int8."""
+        """Every convolution (1-D and 2-D) and linear layer, in the widths that the device computes in."""
         words = (LEAVE, *((INTEGER,) if "int8" in device.precisions else ()))
+        words += tuple(word for word, key in MIXED_WORDS.items() if key in device.macs_per_s)
         words += STORAGE_WORDS if self.storage_words else ()
         return Space({use.site: words for use in _uses(graph)} if len(words) > 1 else {})
 

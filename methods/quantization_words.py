@@ -16,6 +16,8 @@ WIDTHS = (2, 3, 4, 5, 6, 7, 8, 16)
 STORAGE_WORDS = ("w8", "w4", "w2")
 """Words that a search may offer beside `int8` where the file is what matters."""
 PATTERN = re.compile(r"w(\d{1,2})(?:a(\d{1,2}))?(?:g(\d{1,4}))?")
+MIXED_WORDS = {"w4a8": "int4x8", "w4a4": "int4", "w2a4": "int2x4", "w2a2": "int2"}
+"""Words that a search is offered on a device with this arithmetic (`Device.macs_per_s`)."""
 FLOAT_BITS = 32
 FLOATS = tuple(name for name, row in FORMATS.items() if row.kind == "float" and row.bits <= 8)
 """Small float formats, for weights alone."""

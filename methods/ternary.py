@@ -61,5 +61,9 @@ class Ternary(LevelMethod):
             return best_ternary(weight, self.per_channel)
         return twn(weight, self.threshold, self.per_channel)
 
+    def shifts(self, value: Value) -> bool:
+        """Whether multiplying by a level is shifting."""
+        return value != "ttq"
+
     def count(self, value: Value) -> int:  # noqa: ARG002
         return 3

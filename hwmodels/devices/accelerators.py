@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwmodels.device import Device, Memory, PeArray
-from hwmodels.energy import integer_mac_j
+from hwmodels.energy import DRAM_J_PER_BIT, integer_mac_j
 
 EYERISS_ARRAY = PeArray(rows=12, columns=14, weight_words=224, input_words=12, psum_words=24)
 EYERISS_HZ = 200e6
@@ -44,6 +44,10 @@ EYERISS = Device(
         # a second, 12.6 times what the original does: 0.17 of its peak, once the rest runs at 0.32.
         "depthwise": 0.02,
     },
+    # A zero stops the multiplier and the register reads behind it, and takes its cycle all the same. The chip gates on
+    # zero inputs; for weights this is the energy model of Yang et al., who also keep them compressed in DRAM.
+    gates={"any": 1.0},
+    compressed=True,
     op_overhead_s=1e-4,  # a scan chain reconfigures the chip for every layer, in under 100 us
     sources=(
         "Chen, Krishna, Emer, Sze, Eyeriss, JSSC 52(1), 2017, doi:10.1109/JSSC.2016.2616357: 65 nm, 168 PEs, 108 KB "
@@ -52,6 +56,76 @@ EYERISS = Device(
         "Chen, Emer, Sze, ISCA 2016: row-stationary dataflow, energy of each memory relative to a MAC",
         "Sze, Chen, Yang, Emer, Proc. IEEE 2017, arXiv:1703.09039",
         "Chen, Yang, Emer, Sze, Eyeriss v2, 2018, arXiv:1807.07928: MobileNet on both",
+        "Yang, Chen, Sze, Energy-aware pruning, CVPR 2017, arXiv:1611.05128: energy of networks with zero weights",
         "Horowitz, ISSCC 2014: energy of arithmetic at 45 nm; Han et al., EIE, ISCA 2016: DRAM",
+        "zero weights save energy and no time; codebooks and powers of two save storage only",
+    ),
+)
+
+FUSION_HZ = 500e6
+FUSION_UNITS = 512
+WIDTHS = (2, 4, 8, 16)
+"""Bits of an operand; others are carried out in the next wider one. float32 is carried out in 16 bits."""
+
+
+def fused_rate(weights: int, activations: int) -> float:
+    """Multiply-accumulates per second: a unit is 16 two-bit bricks, and a product takes one for each pair of two bits.
+
+    16-bit operands pass the unit 8 bits at a time.
+    """
+    return FUSION_UNITS * FUSION_HZ * 16 / ((weights / 2) * (activations / 2))
+
+
+def fused_energy_j(weights: int, activations: int) -> float:
+    """Joules of one multiply-accumulate, with the sum of 32 bits."""
+    return integer_mac_j(weights, activations)
+
+
+def _name(weights: int, activations: int) -> str:
+    """The key of a pair of widths, as an operator says it (hwmodels/arithmetic.py)."""
+    if weights != activations:
+        return f"int{weights}x{activations}"
+    return f"fp{weights}" if weights >= 16 else f"int{weights}"
+
+
+PAIRS = {_name(w, a): (min(w, 16), min(a, 16)) for w in (*WIDTHS, 32) for a in (*WIDTHS, 32)}
+REGISTER_45_NM = integer_mac_j(16, 16) / 16
+"""A register file's bit beside a 16-bit MAC, as in Eyeriss."""
+
+BITFUSION = Device(
+    id="bitfusion-analytical",
+    title="Bit Fusion class accelerator, 512 fusion units, 500 MHz, operands of 2 to 16 bits (analytical model)",
+    kind="analytical",
+    cost_model="roofline",
+    macs_per_s={key: fused_rate(*pair) for key, pair in PAIRS.items()},
+    mac_energy_j={key: fused_energy_j(*pair) for key, pair in PAIRS.items()},
+    memories=(
+        Memory("weight buffers", 64 * 1024, 0.0, REGISTER_45_NM),  # 128 bytes beside each unit
+        Memory("activation buffers", 48 * 1024, 0.0, 6 * REGISTER_45_NM),  # 32 KB in, 16 KB out; price as in Eyeriss
+        Memory("DRAM", 0, 192 / 8 * FUSION_HZ, DRAM_J_PER_BIT),  # 192 bits a cycle
+    ),
+    storage_bits={32: 16},
+    efficiency={
+        # The authors' simulator, ResNet-18: 0.83 of the peak in the 3x3 convolutions of its third stage, all of it in
+        # the others.
+        "conv": 0.9,
+        "linear": 0.9,  # at batch 1 the DRAM decides
+        "matmul": 0.9,
+        "recurrent": 0.9,
+        "depthwise": 1 / 16,  # assumed: one row of the array
+        "pool": 0.05,
+        "norm": 0.05,
+        "elementwise": 0.05,
+        "softmax": 0.05,
+        "quantize": 0.05,
+    },
+    op_overhead_s=2e-6,  # assumed: instructions of a block
+    static_power_w=0.1,  # assumed
+    sources=(
+        "Sharma et al., Bit Fusion, ISCA 2018, arXiv:1712.01507: fusion units of 16 bricks, rates by both widths",
+        "hsharma35/bitfusion: the authors' simulator, its configuration beside Eyeriss (16 x 32 units, 500 MHz, "
+        "112 KB, 192 bits a cycle) and its results",
+        "Horowitz, ISSCC 2014: energy of arithmetic and DRAM at 45 nm, the design's own process",
+        "zero weights, codebooks and powers of two save storage only",
     ),
 )

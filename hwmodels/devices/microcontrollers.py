@@ -55,5 +55,56 @@ CORTEX_M7 = Device(
         "Lin et al., MCUNet, NeurIPS 2020, arXiv:2007.10319, and TinyEngine's table of December 2022: "
         "MobileNetV2 0.35x on an STM32H743 (TensorFlow Lite Micro with CMSIS-NN is up to 1.9 times slower)",
         "Horowitz, ISSCC 2014: energy of arithmetic and SRAM at 45 nm",
+        "zero weights, codebooks and powers of two save flash only: the kernels are dense",
+    ),
+)
+
+M4_HZ = 120e6
+
+CORTEX_M4 = Device(
+    id="cortex-m4-analytical",
+    title="Cortex-M4 microcontroller, STM32L4R5 class, 120 MHz (analytical model)",
+    kind="analytical",
+    cost_model="roofline",
+    macs_per_s={
+        "fp32": M4_HZ / 3,  # VFMA.F32 takes three cycles
+        "int8": 2 * M4_HZ,  # one SMLAD, two 16-bit products, a cycle; int8 is widened on the way in
+    },
+    mac_energy_j={"fp32": FP32_MAC_J, "int8": integer_mac_j(16, 16)},  # 90 nm part at 45 nm prices; widened
+    memories=(
+        # No data cache: operands come straight out of SRAM, 32 bits a cycle.
+        Memory("SRAM", 640 * 1024, 4 * M4_HZ, SRAM_32KB_J_PER_BIT),
+        # Weights are read in place: 128-bit words with 5 wait states. Priced as SRAM of its size.
+        Memory("flash", 2 * 1024 * 1024, 16 * M4_HZ / 6, SRAM_1MB_J_PER_BIT, holds="weights"),
+    ),
+    efficiency={
+        # MLPerf Tiny 1.0 with X-CUBE-AI: ResNet-8, 12.5 M MACs in 226.9 ms = 0.46 MACs a cycle of the 2 at peak.
+        "conv": 0.23,
+        # The autoencoder: 0.26 M MACs in 7.6 ms.
+        "linear": 0.15,
+        "matmul": 0.15,  # assumed as linear
+        "recurrent": 0.15,  # assumed as linear
+        # What is left of the keyword spotter's 75.1 ms once its other convolutions run at 0.23.
+        "depthwise": 0.0375,
+        # Assumed: scalar code, about 5 cycles per element.
+        "pool": 0.1,
+        "norm": 0.1,
+        "elementwise": 0.1,
+        "softmax": 0.1,
+        "quantize": 0.1,
+    },
+    op_overhead_s=2000 / M4_HZ,  # assumed: 2,000 cycles to call a kernel and set it up
+    static_power_w=110e-6 * 120 * 3.3,  # 110 uA/MHz in run mode, 3.3 V: nearly all of its energy
+    ram_bytes=640 * 1024,
+    flash_bytes=2 * 1024 * 1024,
+    channel_multiple=4,
+    sources=(
+        "STMicroelectronics, DS12023, STM32L4R5 datasheet: 120 MHz, 2 MB flash, 640 KB RAM, 110 uA/MHz",
+        "STMicroelectronics, RM0432, reference manual: 128-bit flash words, wait states",
+        "MLCommons, tiny_results_v1.0, NUCLEO-L4R5ZI with X-CUBE-AI: image classification 226.9 ms, keyword spotting "
+        "75.1 ms and 3,372 uJ, visual wake words 230.5 ms and 10,067 uJ, anomaly detection 7.6 ms",
+        "Arm, Cortex-M4 technical reference manual: cycles of SMLAD and VFMA",
+        "Horowitz, ISSCC 2014: energy of arithmetic and SRAM at 45 nm",
+        "zero weights, codebooks and powers of two save flash only: the kernels are dense",
     ),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import fx
 
-from hwmodels.workload import Op, TensorSpec, Workload
+from hwmodels.workload import POWERS_OF_TWO, Op, TensorSpec, Workload
 from methods.graph.axis_sites import LAYERS, AxisSites
 from methods.graph.coupling.groups import Coupling
 from methods.graph.coupling.verify import trusted
@@ -154,7 +154,8 @@ class _Lowering:
             op = replace(op, stored_bits=32.0 * values.numel() / op.weights[0].elements)
         elif chain.snap is not None:
             levels = self.shapes[argument(chain.snap, "levels").name][0]
-            op = replace(op, stored_bits=max(1.0, log2(levels[-1])))
+            shared = POWERS_OF_TWO if powers_of_two(self.graph, chain.snap) else ""
+            op = replace(op, stored_bits=max(1.0, log2(levels[-1])), levels=shared)
         if chain.mask:
             density = float(self.graph.tensor(chain.mask).float().mean())
             op = replace(op, density=density, pattern=self.graph.patterns.get(chain.parameter, ""))
@@ -211,6 +212,16 @@ def _index_bits(book: tuple[int, ...], weights: int) -> float:
     """Bits of an index; spread over its members, with the book, where an index stands for several weights."""
     bits = max(1.0, log2(book[0]))
     return bits if len(book) == 1 else bits / book[1] + 32.0 * prod(book) / weights
+
+
+def powers_of_two(graph: Graph, snap: fx.Node) -> bool:
+    """Whether the levels of a weight are zeros and powers of two times a scale: then a product is a shift."""
+    factors = argument(snap, "levels").all_input_nodes
+    if len(factors) != 2 or any(node.op != "get_attr" for node in factors):
+        return False
+    scale, pattern = (graph.tensor(str(node.target)).detach() for node in factors)
+    mantissas = pattern[pattern != 0].abs().frexp().mantissa
+    return bool((mantissas == 0.5).all()) and (scale.numel() == 1 or scale.dim() == 2)
 
 
 def _bits(node: fx.Node) -> int:

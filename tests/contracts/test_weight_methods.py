@@ -80,12 +80,13 @@ def test_projecting_twice_changes_nothing_more(each: WeightMethod) -> None:
 
 @EVERY_FORM
 def test_plans_know_what_is_stored(each: WeightMethod) -> None:
-    """Density and bits of the rewritten operators are those of the graph."""
+    """Density, bits and kind of levels of the rewritten operators are those of the graph."""
     graph, data = captured()
     choices = chosen(each, graph)
     planned = [o for op in lower(graph, dims=True).ops for o in each.rewrite(op, choices) if o.site]
     real = [op for op in lower(each.apply(graph, choices, data)).ops if op.site]
     assert [op.pattern for op in planned] == [op.pattern for op in real]
+    assert [op.levels for op in planned] == [op.levels for op in real]
     assert [op.density for op in planned] == pytest.approx([op.density for op in real], rel=1e-6)
     assert [op.stored_bits for op in planned] == pytest.approx([op.stored_bits for op in real], rel=1e-6)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from hwmodels.arithmetic import mac_energy_j
 from hwmodels.base import UnsupportedOp
 from hwmodels.device import Device, Memory
-from hwmodels.energy import DRAM_J_PER_BIT, FP32_MAC_J, integer_mac_j, mac_energy_j, op_energy_j
+from hwmodels.energy import DRAM_J_PER_BIT, FP32_MAC_J, integer_mac_j, op_energy_j
 from tests.hwmodels.ops import conv, plain
 
 DRAM_ONLY = Device(

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from hwmodels.base import MeasurementFailed, UnsupportedOp
-from hwmodels.profilers.nodes import runtime_nodes
-from hwmodels.profilers.sessions import bound_run, open_session, sample_inputs
+from hwmodels.profilers.runtimes.onnxruntime import bound_run, open_session, sample_inputs
 from tests.onnx_networks import convolutional, endless, quantized, residual
+from tests.onnx_nodes import nodes_of
 
 
 def test_nodes_are_those_after_layout_changes() -> None:
     """A convolution has its activation inside and the blocked layout, where this machine has one, has its reorder."""
-    nodes = runtime_nodes(convolutional(width=16), 1, 1)
+    nodes = nodes_of(convolutional(width=16))
     kinds = [node.op_type for node in nodes]
     assert "Relu" not in kinds
     assert all("activation=Relu" in node.signature for node in nodes if node.op_type.endswith("Conv"))
@@ -19,7 +19,7 @@ def test_nodes_are_those_after_layout_changes() -> None:
 
 def test_quantised_nodes_are_integer_kernels() -> None:
     """A QDQ convolution is what the runtime runs: an integer kernel on uint8 activations."""
-    nodes = runtime_nodes(quantized(), 1, 1)
+    nodes = nodes_of(quantized())
     conv = next(node for node in nodes if "QLinearConv" in node.op_type)
     assert "uint8[" in conv.signature
     assert "const int8[" in conv.signature
@@ -27,8 +27,8 @@ def test_quantised_nodes_are_integer_kernels() -> None:
 
 def test_keys_forget_names_and_weights() -> None:
     """Renamed activations and other weights make the same keys, call after call."""
-    first, again = (runtime_nodes(convolutional(), 1, 1) for _ in range(2))
-    renamed = runtime_nodes(convolutional(prefix="other_", seed=1), 1, 1)
+    first, again = (nodes_of(convolutional()) for _ in range(2))
+    renamed = nodes_of(convolutional(prefix="other_", seed=1))
     assert [n.key for n in first] == [n.key for n in again] == [n.key for n in renamed]
     assert [n.name for n in first] != [n.name for n in renamed]
 
@@ -38,14 +38,14 @@ def test_keys_know_width_batch_and_threads(change: dict[str, int]) -> None:
     """What changes the convolution's work changes its key (widths that the runtime pads to the same block don't)."""
     settings = {"width": 8, "batch": 1, "threads": 1}
     both = (settings, settings | change)
-    keys = [runtime_nodes(convolutional(s["width"]), s["batch"], s["threads"])[0].key for s in both]
+    keys = [nodes_of(convolutional(s["width"]), s["batch"], s["threads"])[0].key for s in both]
     assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize("program", [convolutional(), residual(), quantized()], ids=["plain", "residual", "int8"])
 def test_every_node_runs_alone(program: bytes) -> None:
     """Each node's model loads without optimisation and runs on made-up inputs of the node's own shapes."""
-    for node in runtime_nodes(program, 1, 1):
+    for node in nodes_of(program):
         session = open_session(node.model, 1, 1, optimise=False)
         for name, value in sample_inputs(session).items():
             assert f"{value.dtype}{list(value.shape)}" in node.signature, name
@@ -54,16 +54,16 @@ def test_every_node_runs_alone(program: bytes) -> None:
 
 def test_models_of_known_nodes_are_left_out() -> None:
     """A key that is known already, or came earlier in the network, brings no model."""
-    nodes = runtime_nodes(residual(), 1, 1)
+    nodes = nodes_of(residual())
     known = nodes[0].key
-    with_model = [node.key for node in runtime_nodes(residual(), 1, 1, {known}) if node.model]
+    with_model = [node.key for node in nodes_of(residual(), 1, 1, {known}) if node.model]
     assert known not in with_model
     assert len(with_model) == len(set(with_model)) == len({node.key for node in nodes}) - 1
 
 
 def test_views_stay_views() -> None:
     """A Flatten inside a network is timed as a view: its model reads it without copying it to an output."""
-    flatten = next(node for node in runtime_nodes(convolutional(), 1, 1) if node.op_type == "Flatten")
+    flatten = next(node for node in nodes_of(convolutional()) if node.op_type == "Flatten")
     session = open_session(flatten.model, 1, 1, optimise=False)
     assert flatten.signature.endswith("view")
     assert [output.shape for output in session.get_outputs()] == [[2]]
@@ -72,11 +72,11 @@ def test_views_stay_views() -> None:
 def test_control_flow_is_refused_by_name() -> None:
     """A loop's time depends on data, so it has no row; it isn't even run."""
     with pytest.raises(UnsupportedOp, match=r"Loop \(y\)"):
-        runtime_nodes(endless(), 1, 1)
+        nodes_of(endless())
 
 
 def test_a_second_free_dimension_is_refused_by_name() -> None:
     """Only the batch can be free: a latency belongs to one shape."""
     program = convolutional().replace(b"\x12\x01N", b"\x12\x01M")
     with pytest.raises(MeasurementFailed, match="input x has the free dimension 'M'"):
-        runtime_nodes(program, 1, 1)
+        nodes_of(program)

@@ -15,6 +15,7 @@ import pytest
 from hwmodels.base import MeasurementFailed
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
+from hwmodels.profilers.process import Child
 from tests.onnx_networks import convolutional, endless
 
 
@@ -23,6 +24,12 @@ def profiler() -> Iterator[OnnxRuntimeProfiler]:
     profiler = OnnxRuntimeProfiler()
     yield profiler
     profiler.close()
+
+
+def child_of(profiler: OnnxRuntimeProfiler) -> Child:
+    """The process of a profiler that measures here."""
+    assert isinstance(profiler.channel, Child)
+    return profiler.channel
 
 
 def gone(pid: int) -> bool:
@@ -55,7 +62,7 @@ def test_a_hang_becomes_measurement_failed() -> None:
 def test_a_crash_becomes_measurement_failed(profiler: OnnxRuntimeProfiler) -> None:
     """A child that dies in the middle is reported with the signal and what it was at."""
     profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
-    pid = profiler._child.pid
+    pid = child_of(profiler).pid
     killer = threading.Timer(0.5, os.kill, (pid, signal.SIGSEGV))
     killer.start()
     with pytest.raises(MeasurementFailed, match=r"SIGSEGV.*network 0"):
@@ -66,17 +73,17 @@ def test_a_crash_becomes_measurement_failed(profiler: OnnxRuntimeProfiler) -> No
 def test_what_is_no_network_is_refused_with_the_reason(profiler: OnnxRuntimeProfiler) -> None:
     """Bytes that aren't ONNX are the runtime's to refuse; the child lives on."""
     profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
-    pid = profiler._child.pid
+    pid = child_of(profiler).pid
     with pytest.raises(MeasurementFailed, match=r"refused: .*protobuf"):
         profiler.measure([b"not a network"], LOCAL_ONNXRUNTIME)
-    assert profiler._child.pid == pid
+    assert child_of(profiler).pid == pid
 
 
 def test_the_child_ends_with_its_profiler() -> None:
     """Neither a process nor its temporary folder outlives the object."""
     profiler = OnnxRuntimeProfiler()
     profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
-    pid, folder = profiler._child.pid, Path(profiler._child._running.folder)  # type: ignore[union-attr]
+    pid, folder = child_of(profiler).pid, Path(child_of(profiler)._running.folder)  # type: ignore[union-attr]
     assert folder.is_dir()
     del profiler
     gc.collect()
@@ -93,7 +100,7 @@ from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from tests.onnx_networks import convolutional
 profiler = OnnxRuntimeProfiler()
 profiler.nodes(convolutional(), LOCAL_ONNXRUNTIME)
-print(profiler._child.pid, profiler._child._running.folder, flush=True)
+print(profiler.channel.pid, profiler.channel._running.folder, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     root = Path(__file__).parents[2]

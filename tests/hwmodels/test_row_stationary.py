@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hwmodels.devices.accelerators import EYERISS, EYERISS_ARRAY, MAC_16_J
 from hwmodels.energy import op_energy_j
-from hwmodels.row_stationary import Levels, Split, movement_energy_j, read_energy_j, split, splits, sum_energy_j
+from hwmodels.row_stationary import Levels, Split, movement_energy_j, reads, split, splits, sums
 from hwmodels.traffic import operands, passes, traffic
 from tests.hwmodels.ops import conv, linear
 
@@ -22,21 +22,25 @@ ALEXNET = (  # the layers that the chip was measured on, batch 4
 )
 
 
+def joules(accesses: Levels) -> float:
+    return sum(n * e for n, e in zip(accesses, NORMALISED, strict=True))
+
+
 def test_reads_follow_the_published_formula() -> None:
     """a e_DRAM + ab e_buffer + abc e_array + abcd e_RF."""
-    assert read_energy_j(Split(2, 3, 5, 7), NORMALISED) == 2 * 200 + 6 * 6 + 30 * 2 + 210 * 1
+    assert joules(reads(Split(2, 3, 5, 7))) == 2 * 200 + 6 * 6 + 30 * 2 + 210 * 1
 
 
 def test_partial_sums_follow_the_published_formula() -> None:
     """(2a-1) e_DRAM + 2a(b-1) e_buffer + ab(c-1) e_array + 2abc(d-1) e_RF."""
     expected = 3 * 200 + 4 * 2 * 6 + 6 * 4 * 2 + 2 * 30 * 6 * 1
-    assert sum_energy_j(Split(2, 3, 5, 7), NORMALISED) == expected
+    assert joules(sums(Split(2, 3, 5, 7))) == expected
 
 
 def test_a_single_use_pays_every_memory_once() -> None:
     """A weight of a linear layer at batch 1 comes all the way for one multiplication; a lone sum is only written."""
-    assert read_energy_j(split(1, 1, 14, 9), NORMALISED) == 209
-    assert sum_energy_j(split(1, 1, 12, 12), NORMALISED) == 200
+    assert joules(reads(split(1, 1, 14, 9))) == 209
+    assert joules(sums(split(1, 1, 12, 12))) == 200
 
 
 @given(st.floats(1, 1e6), st.integers(1, 50), st.integers(1, 14), st.integers(1, 300))
@@ -53,10 +57,10 @@ def test_a_split_accounts_for_every_use(uses: float, a: int, c: int, d: int) -> 
 def test_rows_of_the_kernel_map_to_rows_of_the_array() -> None:
     """3x3, 64 channels: 4 channels by 18 filters share a register file; 4 kernels fit below each other."""
     op = conv(bits=16)
-    inputs, weights, sums = splits(op, EYERISS_ARRAY, passes(op, operands(op, EYERISS), 108 << 10))
+    inputs, weights, outputs = splits(op, EYERISS_ARRAY, passes(op, operands(op, EYERISS), 108 << 10))
     assert (inputs.c, inputs.d) == (3, 3 * 18)
     assert (weights.c, weights.d) == (14, 56)
-    assert (sums.c, sums.d) == (12, 3 * 4)
+    assert (outputs.c, outputs.d) == (12, 3 * 4)
 
 
 def test_a_narrow_image_leaves_room_for_more_filters() -> None:

@@ -11,7 +11,7 @@ from hwmodels.machine import machine_key
 from hwmodels.table import BadTable, Table, header_for
 from tests.onnx_networks import row
 
-HEADER = header_for(LOCAL_ONNXRUNTIME, "1.0")
+HEADER = header_for(LOCAL_ONNXRUNTIME, "1.0", machine_key())
 
 
 def test_a_table_comes_back_from_json_as_it_was() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods.base import Data, MethodError
-from methods.losses import answer_loss, class_axis, distillation_loss, label_loss, relative_square, soft_distance
+from methods.losses import answer_loss, class_axis, label_loss, relative_square, soft_distance
 from methods.recovery.losses_answers import Answers
 
 
@@ -83,7 +83,6 @@ def test_imitating_values_counts_in_units_of_their_variance() -> None:
     target = torch.randn(8, 3, 4, 4)
     flat = target.mean().expand_as(target)
     assert float(relative_square(1000 * flat, 1000 * target)) == pytest.approx(1, rel=1e-4)
-    assert float(distillation_loss((flat,), (target,), None, 4.0)) == pytest.approx(1, rel=1e-4)
 
 
 def mixed(a: float, targets: Tensor, temperature: float = 4.0, logits: bool = False) -> Answers:

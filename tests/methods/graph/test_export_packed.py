@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from hwmodels.profilers.nodes import runtime_nodes
 from methods.base import Data
 from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
 from methods.graph.onnx_out.export import check_export, export
 from methods.graph.onnx_out.packed import nibbles, runs_packed
 from methods.quantization import Quantization
+from tests.onnx_nodes import nodes_of
 from tests.zoo.catalogue import network
 
 SYMMETRY = pytest.mark.parametrize("symmetric", [True, False])
@@ -116,7 +116,7 @@ def test_sequences_are_packed_too() -> None:
 def test_a_profiler_can_take_the_packed_node_alone() -> None:
     """The runtime's node list names it, and its model runs by itself."""
     small = quantised(layers(64, 32), "w4g32")
-    nodes = runtime_nodes(export(small), batch=1, threads=1)
+    nodes = nodes_of(export(small))
     (packed,) = [node for node in nodes if "MatMulNBits" in node.op_type]
     assert packed.model
     assert "block_size" in packed.signature

@@ -13,7 +13,7 @@ from methods.graph.coupling.trace import couple
 from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
 from methods.graph.surgery.forms import mask_weight
-from methods.losses import distillation_loss
+from methods.losses import class_axis, label_loss, relative_square, soft_distance
 from methods.quantization import Quantization
 from methods.weight_sharing import WeightSharing
 from tests.zoo.catalogue import network
@@ -33,8 +33,16 @@ def compressed(graph: Graph, data: Data) -> Graph:
 
 
 def loss(graph: Graph, teacher: Graph, data: Data) -> float:
+    """How far a student's scores or values are from its teacher's, on average over outputs, plus the labels' loss."""
     with torch.no_grad():
-        return float(distillation_loss(graph(*data.inputs), teacher(*data.inputs), data.labels, 4.0))
+        outputs, targets = graph(*data.inputs), teacher(*data.inputs)
+    axes = [class_axis(outputs[0], data.labels), *(class_axis(o) for o in outputs[1:])]
+    distances = [
+        relative_square(o, t) if axis is None else soft_distance(o, t, 4.0, axis)
+        for o, t, axis in zip(outputs, targets, axes, strict=True)
+    ]
+    mean = float(torch.stack(distances).mean())
+    return mean if data.labels is None else mean + float(label_loss(outputs[0], data.labels))
 
 
 class Tokens(nn.Module):

@@ -21,8 +21,8 @@ class NewerSchema(DatabaseError):
     """The database was written by a newer version of the program."""
 
 
-def upgrade(database: Database) -> None:
-    """Runs the missing migrations in one transaction; safe to call from many processes at once.
+def upgrade(database: Database, to: str = "head") -> None:
+    """Runs the missing migrations, up to `to`, in one transaction; safe to call from many processes at once.
 
     Raises:
         NewerSchema: the tables are from a version that this one doesn't know; nothing is changed.
@@ -37,7 +37,7 @@ def upgrade(database: Database) -> None:
         if _is_current(connection, ScriptDirectory.from_config(config)):
             return
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _is_current(connection: Connection, scripts: ScriptDirectory) -> bool:

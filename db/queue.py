@@ -33,7 +33,10 @@ MAX_ATTEMPTS = 3
 
 
 class TaskKind(StrEnum):
-    """What there is to do for a search, in this order; `number` is a trial's, for `advance` the trials so far."""
+    """What there is to do for a search, in this order.
+
+    `number` is a trial's; for `advance` the trials so far, for `conclude` how often the search went on.
+    """
 
     PREPARE = "prepare"
     ADVANCE = "advance"
@@ -148,6 +151,12 @@ def drop_queued(session: Session, search_id: str) -> int:
 def open_tasks(session: Session, search_id: str, kind: TaskKind) -> int:
     """How many tasks of a kind are queued or running."""
     mine = and_(TaskRow.search_id == search_id, TaskRow.kind == kind, TaskRow.state.in_(("queued", "running")))
+    return session.scalar(select(func.count()).select_from(TaskRow).where(mine)) or 0
+
+
+def made(session: Session, search_id: str, kind: TaskKind) -> int:
+    """How many tasks of a kind there have ever been."""
+    mine = and_(TaskRow.search_id == search_id, TaskRow.kind == kind)
     return session.scalar(select(func.count()).select_from(TaskRow).where(mine)) or 0
 
 

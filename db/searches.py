@@ -14,6 +14,8 @@ from db.base import Base, Json, NotFound, clock
 class SearchState(StrEnum):
     """QUEUED -> PREPARING -> SEARCHING -> FINISHING -> SUCCEEDED; FAILED and CANCELLED from anywhere.
 
+    From FINISHING back to SEARCHING where the finalists break a limit once they are measured.
+
     CANCELLING is a request, CANCELLED a fact. Whether the budget can be kept is the `outcome`, not the state.
     """
 
@@ -90,6 +92,11 @@ def state_of(session: Session, search_id: str) -> str:
     if state is None:
         raise NotFound(f"there is no search {search_id}")
     return state
+
+
+def phase_of(session: Session, search_id: str) -> float | None:
+    """When its present phase began: what was prepared doesn't change within one."""
+    return session.scalar(select(SearchRow.phase_started_at).where(SearchRow.id == search_id))
 
 
 def enter(session: Session, row: SearchRow, state: SearchState, reason: str = "") -> None:

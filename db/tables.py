@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from db.agents import AgentRow
 from db.artefacts import ArtefactRow
 from db.base import Base
 from db.batches import BatchRow
 from db.datasets import DatasetRow
 from db.events import EventRow
 from db.idempotency import ReplyRow
-from db.measurements import DeviceRow, MeasurementRow
+from db.measure_jobs import MeasureJobRow
+from db.measurements import MeasurementRow, TableRow
 from db.models import ModelRow
+from db.own_devices import OwnDeviceRow
+from db.profile_jobs import ProfileJobRow
 from db.queue import TaskRow
 from db.schedules import ScheduleRow, ScheduleRunRow
 from db.searches import SearchRow
@@ -19,8 +23,12 @@ from db.trials import TrialRow
 TABLES: tuple[type[Base], ...] = (
     ModelRow,
     DatasetRow,
-    DeviceRow,
+    TableRow,
     MeasurementRow,
+    OwnDeviceRow,
+    ProfileJobRow,
+    AgentRow,
+    MeasureJobRow,
     SensitivityRow,
     BatchRow,
     SearchRow,

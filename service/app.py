@@ -11,7 +11,20 @@ from fastapi import FastAPI
 
 from service.api_docs import add_api_docs
 from service.dashboard.routes import router as pages
-from service.endpoints import artifacts, batches, catalogue, datasets, events, health, models, schedules, searches
+from service.endpoints import (
+    agents,
+    artifacts,
+    batches,
+    catalogue,
+    datasets,
+    devices,
+    events,
+    health,
+    models,
+    profile_jobs,
+    schedules,
+    searches,
+)
 from service.executors.choice import Executor, make_executor
 from service.guard import Guard
 from service.problems import MEDIA_TYPE, add_problem_handlers
@@ -53,7 +66,20 @@ def create_app(settings: Settings | None = None, executor: Executor | None = Non
     app.add_middleware(Guard, host=settings.host, upload_bytes=settings.upload_limit_bytes)
     add_problem_handlers(app)
     add_api_docs(app)
-    for part in (models, datasets, catalogue, searches, events, artifacts, batches, schedules, health):
+    for part in (
+        models,
+        datasets,
+        catalogue,
+        devices,
+        agents,
+        profile_jobs,
+        searches,
+        events,
+        artifacts,
+        batches,
+        schedules,
+        health,
+    ):
         app.include_router(part.router)
     app.include_router(pages)
     return app

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from db.datasets import DatasetRow
 from db.ids import is_id
 from db.models import ModelRow
-from hwmodels.catalogue import DEVICES
+from hwmodels.catalogue import UnknownDevice
+from hwmodels.settings import BadSetting
 from methods.base import MethodError
 from methods.catalogue import METHODS, check_order
 from methods.published.catalogue import PUBLISHED
@@ -22,6 +23,7 @@ from search.datasets.builtin import missing
 from search.limits import BadLimit, parse_limit, parse_limits
 from service.due import BadRule, next_due
 from service.errors import FieldError, InvalidRequest
+from service.hardware import find_device
 from service.schemas import (
     MAX_BATCH,
     BatchRequest,
@@ -38,7 +40,7 @@ def check_search(session: Session, request: SearchRequest) -> None:
     faults = [
         *_model(session, request.model, "#/model"),
         *_dataset(session, request.dataset, "#/dataset"),
-        *_known("device", request.device, DEVICES, "#/device"),
+        *device_faults(session, request.device, "#/device"),
         *_limits(request.limits, "#/limits"),
         *_effort(request),
         *_recipe(request.recipe),
@@ -54,7 +56,7 @@ def check_batch(session: Session, request: BatchRequest, at: str = "#") -> None:
     for index, dataset in enumerate(request.datasets):
         faults += _dataset(session, dataset, f"{at}/datasets/{index}")
     for index, device in enumerate(request.devices):
-        faults += _known("device", device, DEVICES, f"{at}/devices/{index}")
+        faults += device_faults(session, device, f"{at}/devices/{index}")
     for index, limits in enumerate(request.budgets):
         faults += _limits(limits, f"{at}/budgets/{index}")
     size = len(request.models) * len(request.datasets) * len(request.devices) * len(request.budgets)
@@ -85,6 +87,14 @@ def _dataset(session: Session, dataset: str, at: str) -> Iterable[FieldError]:
         yield FieldError(at, f"there is no data set {dataset!r}; use {names}, or upload one with POST /v1/datasets")
     elif dataset in BUILTIN and (reason := missing(dataset)):
         yield FieldError(at, f"{dataset}: {reason}")
+
+
+def device_faults(session: Session, device: str, at: str) -> Iterable[FieldError]:
+    """What is wrong with the id of a device, or with the settings in it."""
+    try:
+        find_device(session, device)
+    except (UnknownDevice, BadSetting) as error:
+        yield FieldError(at, str(error))
 
 
 def _effort(request: Effort, at: str = "#") -> Iterable[FieldError]:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 import typer
 from rich.text import Text
 
+from service.cli_agent import agent
 from service.cli_apply import apply
 from service.cli_bundle import check, replay
 from service.cli_capture import capture
-from service.cli_catalogue import devices, importances, methods, recoveries, strategies
+from service.cli_catalogue import importances, methods, recoveries, strategies
+from service.cli_devices import devices
 from service.cli_errors import INTERRUPTED, explain
 from service.cli_inspect import inspect
+from service.cli_profile import profile
 from service.cli_repeat import batch, schedule
 from service.cli_search import search
 from service.cli_serve import serve, worker
@@ -29,11 +32,24 @@ app = typer.Typer(
     help="Fits a trained network to a device: the most accurate compressed model that keeps your budget, re-measured.",
     epilog="Exit codes: 0 done (a search: feasible), 1 failed, 2 wrong usage or input, 3 infeasible, 130 interrupted.",
 )
-DOING: tuple[Callable[..., object], ...] = (capture, inspect, search, apply, check, replay, serve, worker, batch)
-CATALOGUES: tuple[Callable[..., object], ...] = (devices, methods, importances, recoveries, strategies)
+DOING: tuple[Callable[..., object], ...] = (
+    capture,
+    inspect,
+    search,
+    apply,
+    check,
+    replay,
+    profile,
+    serve,
+    worker,
+    agent,
+    batch,
+)
+CATALOGUES: tuple[Callable[..., object], ...] = (methods, importances, recoveries, strategies)
 for command in DOING:
     app.command()(command)
 app.add_typer(schedule, name="schedule")
+app.add_typer(devices, name="devices")
 for command in CATALOGUES:
     app.command()(command)
 

@@ -1,31 +1,16 @@
-"""`fitwright devices`, `methods`, `importances`, `recoveries`, `strategies`: what there is to choose from."""
+"""`fitwright methods`, `importances`, `recoveries`, `strategies`: what there is to choose from; devices by name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from service.cli_errors import CliError
+from service.cli_here import here, is_served
 from service.cli_show import AsJson, print_json, say, table
 
 if TYPE_CHECKING:
+    from hwmodels.base import CostModel
     from hwmodels.device import Device
-
-
-def devices(as_json: AsJson = False) -> None:
-    """List the devices, and where the figures of each come from.
-
-    Example:
-
-        fitwright devices
-    """
-    from hwmodels.catalogue import DEVICES
-
-    if as_json:
-        names = ("id", "title", "kind", "cost_model", "batch", "threads", "sources")
-        print_json([{n: getattr(d, n) for n in names} | {"precisions": list(d.precisions)} for d in DEVICES.values()])
-        return
-    rows = [(d.id, d.kind, ", ".join(d.precisions), d.title) for d in DEVICES.values()]
-    table("", ("device", "figures are", "precisions", ""), rows)
 
 
 def methods(as_json: AsJson = False) -> None:
@@ -99,13 +84,34 @@ def _yes(value: bool) -> str:
 
 
 def known_device(name: str) -> Device:
-    """A device by the name given with --device; refused in one line."""
+    """A device by the name given with --device, the catalogue's or an own one of this folder; refused in one line."""
     from hwmodels.catalogue import UnknownDevice, device
+    from hwmodels.settings import BadSetting
 
     try:
         return device(name)
-    except UnknownDevice as error:
+    except BadSetting as error:
         raise CliError(f"--device {error}") from error
+    except UnknownDevice as error:
+        if not is_served():
+            raise CliError(f"--device {error}") from error
+    from service.hardware import find_device
+
+    try:
+        with here() as workspace, workspace.database.read() as session:
+            return find_device(session, name)
+    except (BadSetting, UnknownDevice) as error:
+        raise CliError(f"--device {error}") from error
+
+
+def cost_model(device: Device) -> CostModel | None:
+    """Its cost model with the table of this folder, which keeps what is measured; None where there is none to keep."""
+    if not device.profiler or not is_served():
+        return None
+    from service.hardware import choose, open_for
+
+    with here() as workspace:
+        return open_for(workspace, device, choose(workspace, device)).cost_model
 
 
 def _listed(found: list[dict[str, Any]], as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli_catalogue import known_device
+from service.cli_catalogue import cost_model, known_device
 from service.cli_errors import CliError
 from service.cli_importances import rate_importances
 from service.cli_show import AsJson, facts, hint, print_json, say, table
@@ -53,6 +53,8 @@ def inspect(
 
         fitwright inspect m.fwm --device cortex-m7-analytical
 
+        fitwright inspect m.fwm --device local-onnxruntime@batch=8,threads=2
+
         fitwright inspect m.fwm --importance --data digits
     """
     if not model.is_file():
@@ -68,7 +70,7 @@ def inspect(
         return
     from search.inspect import describe
 
-    found = describe(graph, target)
+    found = describe(graph, target, cost_model(target) if target else None)
     if as_json:
         print_json(found)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search import summary
+from search.alone_words import alone_lines
 from service.cli_errors import FAILED, INFEASIBLE, CliError
 from service.cli_show import hint, say, table
 
@@ -23,12 +24,25 @@ def show_outcome(outcome: dict[str, Any]) -> None:
     if limits:
         say("")
         words = {True: "kept", False: "broken", None: "–"}
-        table("Limits", ("", "asked", "achieved", ""), [(n, a, b, words[k]) for n, a, b, k in limits], right=(2,))
+        rows = [(name, asked, achieved, source, words[kept]) for name, asked, achieved, source, kept in limits]
+        table("Limits", ("", "asked", "achieved", "source", ""), rows, right=(2,))
     if outcome["outcome"] != "feasible" and outcome.get("least_achievable"):
         say("")
         table("Least achievable", ("", "value", "source"), summary.least_lines(outcome), right=(1,))
+    _show_alone(outcome)
+    for line in [*summary.trust_lines(outcome), *summary.round_lines(outcome)]:
+        hint(line)
     for flag in outcome.get("flags") or []:
         hint(f"Note: {flag}")
+
+
+def _show_alone(outcome: dict[str, Any]) -> None:
+    """What each method would bring by itself: why the recipe looks as it does."""
+    lines = [(x.method, x.choice, x.latency, x.energy, x.size, x.used) for x in alone_lines(outcome)]
+    if lines:
+        say("")
+        heads = ("", "choice", "latency", "energy", "size", "in the recipe")
+        table(f"Each method alone on {outcome.get('device', 'this device')}", heads, lines, right=(2, 3, 4))
 
 
 def exit_code(search: dict[str, Any]) -> int:

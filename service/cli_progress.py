@@ -60,6 +60,6 @@ class SearchProgress:
         self._bar.update(self._task, description=text, completed=done, total=total or None, left=left)
         due = phase != self._phase or time.monotonic() - self._last > PLAIN_EVERY_S
         if not self._console.is_terminal and due:
-            parts = [f"{text}: {done} of {total}", left, self._best]
+            parts = [f"{text}: {done} of {total}" if total else text, left, self._best]
             self._console.print(Text(", ".join(part for part in parts if part)), soft_wrap=True)
             self._phase, self._last = phase, time.monotonic()

@@ -6,38 +6,24 @@ import json
 import shutil
 import tempfile
 import time
-import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from service.client_calls import PAUSE_S, ClientError, Json, check_answer
+from service.client_devices import DeviceCalls
 from service.sse import Event, read_events
 
-Json = dict[str, Any]
+__all__ = ["Client", "ClientError"]
 
-ADDRESS = "http://127.0.0.1:8077"
-PATIENCE_S, PAUSE_S, TRIES = 30.0, 0.5, 3
-"""How long a stream that broke is tried for again, how long between two tries, how often a request is sent."""
-
-
-class ClientError(Exception):
-    """The service refused, or can't be reached. `problem` is what it said (RFC 9457), empty where it said nothing."""
-
-    def __init__(self, message: str, problem: Json | None = None) -> None:
-        super().__init__(message)
-        self.problem: Json = problem or {}
-
-    @property
-    def status(self) -> int:
-        """The HTTP status; 0 where there was no answer."""
-        return int(self.problem.get("status", 0))
+PATIENCE_S = 30.0
+"""How long a stream that broke is tried for again."""
 
 
-class Client:
+class Client(DeviceCalls):
     """A service by its address. Every method raises ClientError with the service's own explanation.
 
     >>> client = Client()
@@ -47,22 +33,6 @@ class Client:
     'feasible'
     >>> client.download(search, "fitted")
     """
-
-    def __init__(self, base_url: str = ADDRESS, timeout_s: float = 120.0, http: httpx.Client | None = None) -> None:
-        self._http = http or httpx.Client(base_url=base_url, timeout=timeout_s)
-        self._address = str(self._http.base_url)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
 
     def upload_model(self, path: Path | str, name: str = "") -> str:
         """Uploads a .fwm, .pt2 or .onnx file; returns the model's id, the same for the same content."""
@@ -180,54 +150,13 @@ class Client:
         """Ends a schedule; what it started stays."""
         self._ask("DELETE", f"/v1/schedules/{schedule_id}")
 
-    def _upload(self, path: str, file: Path, name: str) -> str:
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise ClientError(f"{file}: {error.strerror}") from error
-        answer = self._ask("POST", path, files={"file": (file.name, content)}, data={"name": name} if name else {})
-        return str(answer.json()["id"])
-
-    def _create(self, path: str, body: Mapping[str, Any], key: str = "", left: int = TRIES - 1) -> str:
-        """Sends a request with a key of its own, so that trying again can't do it twice."""
-        key = key or uuid.uuid4().hex
-        try:
-            return str(self._ask("POST", path, json=dict(body), headers={"Idempotency-Key": key}).json()["id"])
-        except ClientError as error:
-            if not left or error.status not in (0, 503):
-                raise
-        time.sleep(PAUSE_S)
-        return self._create(path, body, key, left - 1)
-
-    def _json(self, method: str, path: str) -> Json:
-        found: Json = self._ask(method, path).json()
-        return found
-
-    def _pages(self, path: str, name: str) -> Iterator[Json]:
-        following: object = None
-        while True:
-            parameters = {} if following is None else {name: str(following)}
-            answer = self._ask("GET", path, params=parameters).json()
-            yield from answer["items"]
-            following = answer.get("next")
-            if following is None:
-                return
-
-    def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **given)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        _check(answer)
-        return answer
-
     def _stream(self, search_id: str, last: str) -> Iterator[Event]:
         headers = {"Last-Event-ID": last} if last else {}
         timeout = httpx.Timeout(60.0, connect=10.0)
         with self._http.stream("GET", f"/v1/searches/{search_id}/events", headers=headers, timeout=timeout) as answer:
             if answer.status_code != 200:
                 answer.read()
-                _check(answer)
+                check_answer(answer)
                 yield Event("", "end", "{}")
                 return
             yield from read_events(answer.iter_lines())
@@ -237,26 +166,11 @@ class Client:
             with self._http.stream("GET", path) as answer, target.open("wb") as file:
                 if answer.is_error:
                     answer.read()
-                _check(answer)
+                check_answer(answer)
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
-
-    def _unreachable(self, error: httpx.TransportError) -> ClientError:
-        return ClientError(f"no service answers at {self._address} ({error}); start one with fitwright serve")
-
-
-def _check(answer: httpx.Response) -> None:
-    """Raises ClientError with what a refusal says."""
-    if not answer.is_error:
-        return
-    try:
-        problem = dict(answer.json())
-    except ValueError:
-        problem = {}
-    problem.setdefault("status", answer.status_code)
-    raise ClientError(str(problem.get("detail") or f"the service answered {answer.status_code}"), problem)
 
 
 def _unpack(packed: Path, folder: Path) -> Path:

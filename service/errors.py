@@ -36,6 +36,10 @@ class NotHere(ServiceError):
     """There is nothing at this address."""
 
 
+class Unauthorized(ServiceError):
+    """Whoever asks hasn't shown the key that this takes."""
+
+
 class CrossOrigin(ServiceError):
     """A page of another site tried to change something here."""
 
@@ -55,6 +59,9 @@ PROBLEMS: dict[str, Problem] = {
     for problem in (
         Problem("malformed", 400, "The request can't be read", "Send what /openapi.json describes."),
         Problem("wrong-host", 400, "The request names another host", "Use 127.0.0.1 or localhost in the address."),
+        Problem(
+            "unauthorized", 401, "The key is missing or wrong", "Send the device's key: Authorization: Bearer KEY."
+        ),
         Problem("cross-origin", 403, "The request came from another site", "Send it from this service's own pages."),
         Problem("not-found", 404, "There is no such thing", "Check the id; the lists under /v1 have all of them."),
         Problem("method-not-allowed", 405, "The address doesn't take this method", "See Allow in the reply."),
@@ -72,6 +79,7 @@ STATUS: dict[tuple[str, str], str] = {
     ("service.errors", "InvalidRequest"): "invalid",
     ("service.errors", "Conflict"): "conflict",
     ("service.errors", "NotHere"): "not-found",
+    ("service.errors", "Unauthorized"): "unauthorized",
     ("service.errors", "CrossOrigin"): "cross-origin",
     ("db.base", "NotFound"): "not-found",
     ("search.problem", "SearchError"): "invalid",

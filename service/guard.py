@@ -20,7 +20,8 @@ BODY_BYTES = 2 * 2**20
 class Guard:
     """Refuses what names another host (DNS rebinding), changes asked for by another site's page, and long bodies.
 
-    A multipart form, which is what uploads come in, may have `upload_bytes`; any other body BODY_BYTES.
+    A multipart form, which is what uploads come in, may have `upload_bytes`, and so may an agent's reply; any other
+    body BODY_BYTES.
     """
 
     def __init__(self, app: ASGIApp, host: str, upload_bytes: int) -> None:
@@ -31,8 +32,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        form = headers.get("content-type", "").startswith("multipart/form-data")
-        limit = self._upload_bytes if form else BODY_BYTES
+        limit = self._upload_bytes if _is_upload(scope, headers) else BODY_BYTES
         refusal = self._refusal(scope["method"], headers, limit)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -49,6 +49,12 @@ class Guard:
         if length.isdecimal() and int(length) > limit:
             return problem_response(PROBLEMS["too-large"], _too_large(limit))
         return None
+
+
+def _is_upload(scope: Scope, headers: Headers) -> bool:
+    form = headers.get("content-type", "").startswith("multipart/form-data")
+    table = scope["path"].startswith("/v1/devices/") and scope["path"].endswith("/table")
+    return form or (scope["method"] == "PUT" and (table or scope["path"].startswith("/v1/agents/")))
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -32,7 +32,7 @@ def prepare(desk: Desk, beat: Heartbeat) -> Commit:
     )
 
     def commit(session: Session, row: SearchRow) -> None:
-        row.prepared = plain(prepared)
+        row.prepared = plain(prepared) | desk.place.to_json()
         if prepared.get("infeasible"):
             _begin_finishing(session, row, [])
             return
@@ -50,10 +50,7 @@ def advance(desk: Desk, _beat: Heartbeat) -> Commit:
 
     def commit(session: Session, row: SearchRow) -> None:
         if recipes:
-            session.add_all([new_trial(row.id, recipe) for recipe in recipes])
-            session.flush()
-            queue.enqueue(session, row.id, TaskKind.TRIAL, [recipe["number"] for recipe in recipes])
-            count_trials(session, row)
+            _queue_trials(session, row, recipes)
             return
         _begin_finishing(session, row, chosen)
 
@@ -106,13 +103,17 @@ def finalist_ended(lease: Lease, result_of: Callable[[TrialRow], Json]) -> Commi
         spent = clock(session) - (row.phase_started_at or 0.0)
         set_progress(session, row, "finishing", done, total, time_left(spent, done, total))
         if queue.open_tasks(session, row.id, TaskKind.FINISH) == 0:
-            queue.enqueue(session, row.id, TaskKind.CONCLUDE)
+            _queue_conclusion(session, row)
 
     return commit
 
 
 def conclude(desk: Desk, beat: Heartbeat) -> Commit:
-    """Chooses the winner and keeps its bundle; without finalists, says why there is none."""
+    """Chooses the winner and keeps its bundle, or says why there is none; or lets the search go on, where finalists
+    broke a limit when they were measured."""
+    more = desk.steps.again(desk.prepared, desk.trials(), desk.finalists())
+    if more is not None:
+        return _go_on(desk, more)
     folder = desk.folder("bundle")
     outcome = desk.steps.conclude(desk.context(beat), desk.prepared, desk.trials(), desk.finalists(), folder)
     kept = bundles.keep(desk.workspace.blobs, folder) if folder.is_dir() else []
@@ -127,6 +128,24 @@ def conclude(desk: Desk, beat: Heartbeat) -> Commit:
     return commit
 
 
+def _go_on(desk: Desk, prepared: Json) -> Commit:
+    """One more round: trials under tightened limits or, where no recipe is left, those that keep them already."""
+    done = desk.trials()
+    recipes = desk.steps.next_recipes(prepared, desk.sensitivities(), done)
+    chosen = [] if recipes else desk.steps.finalists(prepared, done)
+
+    def commit(session: Session, row: SearchRow) -> None:
+        row.prepared = plain(prepared)
+        reason = str(prepared["rounds"][-1]["reason"])
+        if not recipes:
+            _begin_finishing(session, row, chosen, reason)
+            return
+        enter(session, row, SearchState.SEARCHING, reason)
+        _queue_trials(session, row, recipes)
+
+    return commit
+
+
 def tidy(folder: Path) -> None:
     """Removes what the finalists of a search that is over have left; its bundle stays."""
     for pattern in ("finalist-*", ".*"):
@@ -134,10 +153,25 @@ def tidy(folder: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _begin_finishing(session: Session, row: SearchRow, chosen: list[int]) -> None:
-    enter(session, row, SearchState.FINISHING)
+def _queue_trials(session: Session, row: SearchRow, recipes: list[Json]) -> None:
+    session.add_all([new_trial(row.id, recipe) for recipe in recipes])
+    session.flush()
+    queue.enqueue(session, row.id, TaskKind.TRIAL, [recipe["number"] for recipe in recipes])
+    count_trials(session, row)
+
+
+def _begin_finishing(session: Session, row: SearchRow, chosen: list[int], reason: str = "") -> None:
+    enter(session, row, SearchState.FINISHING, reason)
     set_progress(session, row, "finishing", 0, len(chosen) + 1, None)
-    queue.enqueue(session, row.id, TaskKind.FINISH if chosen else TaskKind.CONCLUDE, chosen or [0])
+    if chosen:
+        queue.enqueue(session, row.id, TaskKind.FINISH, chosen)
+    else:
+        _queue_conclusion(session, row)
+
+
+def _queue_conclusion(session: Session, row: SearchRow) -> None:
+    """The end, or what may be: numbered, because a search that goes on comes here again."""
+    queue.enqueue(session, row.id, TaskKind.CONCLUDE, [queue.made(session, row.id, TaskKind.CONCLUDE)])
 
 
 HANDLERS: Mapping[TaskKind, Callable[[Desk, Heartbeat], Commit]] = {

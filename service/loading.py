@@ -6,19 +6,22 @@ import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from db import datasets, measurements, models, queue, searches, sensitivities, trials
+from db import datasets, models, queue, searches, sensitivities, trials
 from db.base import Json, clock
 from db.queue import Lease
 from db.searches import SearchState
-from service.devices import device_key
+from hwmodels.device import Device
+from service.drifting import settle
+from service.hardware import Place, find_device, open_for
 from service.heartbeat import Heartbeat
 from service.progress import Reporter, enter
 from service.recent import Recent
 from service.records import OPEN, fingerprint, score_scope, trial_document
-from service.steps import OnMeasure, OnRow, Steps
+from service.steps import OnRow, Steps
 from service.workspace import Workspace
 
 SHARED = ("device", "seed", "methods", "training", "recipe", "recovery_epochs", "objective")
@@ -27,7 +30,7 @@ SHARED = ("device", "seed", "methods", "training", "recipe", "recovery_epochs", 
 
 @dataclass(frozen=True)
 class Facts:
-    """What doesn't change about a search any more once it is prepared."""
+    """What doesn't change about a search any more once it is prepared, until it goes on for another round."""
 
     request: Json
     prepared: Json | None
@@ -51,7 +54,7 @@ class Desk:
     def __init__(self, workspace: Workspace, steps: Steps, memory: Memory, lease: Lease) -> None:
         self.workspace, self.steps, self.lease = workspace, steps, lease
         self._memory, self._database = memory, workspace.database
-        self._facts = memory.facts.get(lease.search_id, self._read, lambda facts: facts.prepared is not None)
+        self._facts = memory.facts.get(self._phase(), self._read, lambda facts: facts.prepared is not None)
         self.request, self.prepared = self._facts.request, self._facts.prepared or {}
         self._scope = score_scope(self._facts.model_hash, self._facts.dataset_hash, self.request)
 
@@ -66,10 +69,21 @@ class Desk:
         """Model, data and device in memory, from the cache where they were used before."""
         beat.check()
         shared = fingerprint([self.request.get(name) for name in SHARED])
-        key = (self._facts.model_hash, self._facts.dataset_hash, shared)
+        key = (self._facts.model_hash, self._facts.dataset_hash, shared, self.place)
         context = copy.copy(self._memory.contexts.get(key, self._open))
         context.request = self.request
         return context
+
+    @cached_property
+    def device(self) -> Device:
+        """The device of the search, with its settings."""
+        with self._database.read() as session:
+            return find_device(session, str(self.request["device"]))
+
+    @cached_property
+    def place(self) -> Place:
+        """Where this search looks latencies up: what it noted when it was prepared, or the newest table now."""
+        return Place.of(self.prepared) or settle(self.workspace, self.device)
 
     def sensitivities(self) -> list[Json]:
         """What is known of single choices for this model, data and seed."""
@@ -118,11 +132,14 @@ class Desk:
         return own
 
     def _open(self) -> Any:
-        key = device_key(str(self.request["device"]))
+        facts = self._facts
+        hardware = open_for(self.workspace, self.device, self.place, lambda session: queue.absolve(session, self.lease))
+        return self.steps.open_context(self.request, facts.model_path, facts.dataset, hardware)
+
+    def _phase(self) -> tuple[str, float | None]:
+        """What facts are remembered under: what is prepared changes where a phase begins, if at all."""
         with self._database.read() as session:
-            known = measurements.of_device(session, key)
-        facts, keep = self._facts, self._keep(key)
-        return self.steps.open_context(self.request, facts.model_path, facts.dataset, known, keep)
+            return self.lease.search_id, searches.phase_of(session, self.lease.search_id)
 
     def _read(self) -> Facts:
         blobs = self.workspace.blobs
@@ -139,13 +156,3 @@ class Desk:
             dataset_hash=data.sha256 if data else f"built-in {name}",
             dataset=blobs.path(data.sha256, data.suffix) if data else name,
         )
-
-    def _keep(self, key: str) -> OnMeasure:
-        device, database = str(self.request["device"]), self._database
-
-        def keep(document: Json) -> Json:
-            with database.write() as session:
-                queue.absolve(session, self.lease)
-                return measurements.add(session, device, key, document, clock(session))
-
-        return keep

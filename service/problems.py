@@ -21,7 +21,8 @@ from service.errors import PROBLEMS, FieldError, InvalidRequest, Problem, Servic
 from service.refusals import field_errors
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = 2
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+"""What goes with a status."""
 FAMILIES: tuple[type[Exception], ...] = (
     ServiceError,
     DatabaseError,
@@ -60,8 +61,7 @@ def problem_response(problem: Problem, detail: str, errors: tuple[FieldError, ..
             for e in errors
         ],
     }
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == 503 else None
-    return JSONResponse(document, problem.status, headers, MEDIA_TYPE)
+    return JSONResponse(document, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
 
 
 def _raised(request: Request, error: Exception) -> Response:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from service.errors import FieldError, InvalidRequest
 
 MAX_BATCH = 500
 """Searches in one batch."""
@@ -18,6 +21,25 @@ def _storable(text: str) -> str:
     except UnicodeEncodeError:
         raise ValueError("a text can't hold half a character (a lone surrogate)") from None
     return text
+
+
+def storable(document: dict[str, Any]) -> dict[str, Any]:
+    """The same document, if a database can hold all texts in it; raises InvalidRequest otherwise."""
+    for pointer, text in _texts(document, "#"):
+        try:
+            _storable(text)
+        except ValueError as error:
+            raise InvalidRequest([FieldError(pointer, str(error))]) from error
+    return document
+
+
+def _texts(part: Any, at: str) -> Iterator[tuple[str, str]]:
+    if isinstance(part, str):
+        yield at, part
+    entries = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for name, value in entries:
+        yield at, str(name)
+        yield from _texts(value, f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}")
 
 
 def _limit_text(value: Any) -> Any:
@@ -113,3 +135,11 @@ class ScheduleRequest(Strict):
     cron: Word = Field(description="Minute, hour, day, month, weekday.", examples=["0 2 * * *"])
     timezone: Word = Field("UTC", description="An IANA time zone.", examples=["Europe/Paris"])
     batch: BatchRequest
+
+
+class ProfileRequest(Strict):
+    """A device whose table is to be measured, or checked."""
+
+    device: Word = Field(description="See GET /v1/devices; settings may stand in it.", examples=["local-onnxruntime"])
+    networks: int | None = Field(None, ge=3, le=1000, description="Size of the calibration set; null: the usual one.")
+    refresh: bool = Field(False, description="Measure all of it again, in a new generation of the table.")

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         upload_limit_bytes: the largest upload that is taken.
         lease_s: how long a worker that fell silent keeps its task.
         cancel_grace_s: how long a running evaluation may take to notice that its search was cancelled.
+        agent_patience_s: how long a measurement waits for an agent of its device to come back.
         poll_s: how often an idle worker looks for work. scheduler: whether due schedules are started here.
     """
 
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     upload_limit_bytes: int = Field(default=512 * 2**20, ge=1024)
     lease_s: float = Field(default=30.0, ge=0.5, le=3600.0)
     cancel_grace_s: float = Field(default=3.0, ge=0.0, le=300.0)
+    agent_patience_s: float = Field(default=3600.0, ge=1.0, le=30 * 86400.0)
     poll_s: float = Field(default=0.2, gt=0.0, le=60.0)
     scheduler: bool = True
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -10,28 +10,31 @@ import signal
 import threading
 from typing import Any
 
-from db import queue, searches, trials
+from db import profile_jobs, queue, searches, trials
 from db.database import UNAVAILABLE
 from db.queue import Lease, StaleLease, TaskKind
 from db.searches import SearchState
 from service import handlers
-from service.errors import is_disk_full, is_told
+from service.errors import is_disk_full
 from service.handlers import Commit
-from service.heartbeat import Heartbeat, Unwanted
+from service.heartbeat import Heartbeat, HeldTask, Unwanted
 from service.identity import is_dead, own_name
 from service.lifecycle import fail, settle_cancelled
 from service.loading import Desk, Memory
 from service.logs import set_up_logging
+from service.profiling import work_on_a_job
+from service.reasons import reason_of
 from service.records import failed_finalist
 from service.settings import Settings, load_settings
 from service.steps import Steps
+from service.watch import Watch, search_teller, watched
 from service.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Works on tasks of all searches, or of one.
+    """Works on tasks of all searches and on profile jobs, or on the tasks of one search.
 
     Args:
         steps: the search itself, in pieces; `search.steps` unless something else with the same verbs is given.
@@ -63,10 +66,10 @@ class Worker:
         self.stopping.set()
 
     def step(self) -> bool:
-        """Does one task; False if there was none."""
+        """Does one task, or where no search has any, a profile job; False if there was nothing."""
         lease = self._claim()
         if lease is None:
-            return False
+            return self.search_id is None and work_on_a_job(self.workspace, self.name, self.stopping, self._expendable)
         try:
             commit = self._work(lease)
         except BaseException:
@@ -97,31 +100,22 @@ class Worker:
         if lease.exhausted:
             return failure(lease, f"given up: {queue.MAX_ATTEMPTS} workers died of it")
         settings = self.workspace.settings
+        held = HeldTask(lease)
         beat = Heartbeat(
-            self.workspace.database, lease, settings.lease_s, settings.cancel_grace_s, self.stopping, self._expendable
+            self.workspace.database, held, settings.lease_s, settings.cancel_grace_s, self.stopping, self._expendable
         )
         try:
-            with beat:
+            with beat, watched(Watch(beat.check, search_teller(self.workspace.database, lease.search_id))):
                 desk = Desk(self.workspace, self.steps, self._memory, lease)
                 return handlers.HANDLERS[lease.kind](desk, beat)
         except Unwanted as reason:
-            log.info("%s %d of %s left: %s", lease.kind, lease.number, lease.search_id, reason)
+            log.info("%s left: %s", held.name, reason)
             return None if self.stopping.is_set() else lambda _session, _row: None
         except UNAVAILABLE:
             raise
         except Exception as error:
-            return failure(lease, self._explain(lease, error), everything=is_disk_full(error))
-
-    def _explain(self, lease: Lease, error: Exception) -> str:
-        """The reason for the user; what is not meant for the user goes to the log."""
-        if is_disk_full(error):
-            return f"the disk is full: free space in {self.workspace.settings.home} and start the search again"
-        if isinstance(error, MemoryError):
-            return "there is not enough memory for this model on this machine"
-        if is_told(error):
-            return str(error)
-        log.error("%s %d of %s failed", lease.kind, lease.number, lease.search_id, exc_info=error)
-        return "internal: an unexpected error, which the service's log tells in full"
+            told = reason_of(error, held.name, settings.home)
+            return failure(lease, told, everything=is_disk_full(error))
 
     def _commit(self, lease: Lease, commit: Commit) -> None:
         try:
@@ -156,10 +150,11 @@ def failure(lease: Lease, reason: str, everything: bool = False) -> Commit:
 def free_tasks_of_dead(workspace: Workspace) -> None:
     """Gives back at once what workers of this machine held that are gone, rather than when their leases end."""
     with workspace.database.read() as session:
-        dead = [name for name in queue.running_workers(session) if is_dead(name)]
-    for name in dead:
+        names = {*queue.running_workers(session), *profile_jobs.running_workers(session)}
+    for name in sorted(filter(is_dead, names)):
         with workspace.database.write() as session:
             queue.expire(session, name)
+            profile_jobs.expire(session, name)
 
 
 def run_worker(settings: Settings, steps: Steps | None = None, parent: int | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.amounts import NONE, TITLES, amount, percent, quality_name, ratio, value
+from search.amounts import NONE, TITLES, amount, percent, quality_name, ratio, source_words, value
 from search.limits import format_figure
 from search.problem import TrialState
 from search.summary import points, recipe_lines
@@ -140,10 +140,10 @@ def trial_card(trial: Document, columns: Sequence[str], reference: Document | No
 
 
 def _compared(name: str, costs: Document, untouched: Document) -> str:
-    """`84 µs (0.40×, looked up)`"""
+    """`84 µs (0.40×, looked up, ±5 %)`"""
     share = ratio(value(costs, name), value(untouched, name))
     notes = [share] if share != NONE else []
-    return f"{amount(name, value(costs, name))} ({', '.join([*notes, str(costs[name]['source'])])})"
+    return f"{amount(name, value(costs, name))} ({', '.join([*notes, source_words(costs[name])])})"
 
 
 def standing(entry: Document) -> str:

@@ -21,6 +21,7 @@ from search.limits import EXAMPLES
 from service.datasets import add_dataset
 from service.endpoints.uploads import label_of, on_disk
 from service.errors import FieldError, InvalidRequest
+from service.hardware import all_devices
 from service.idempotency import once
 from service.models import add_model
 from service.records import fingerprint
@@ -106,13 +107,19 @@ def form_context(session: Session, sent: Sent) -> dict[str, Any]:
         "labels": LABELS,
         "models": uploaded,
         "datasets": [*((name, f"{name} (built in)") for name in BUILTIN), *own],
-        "devices": [(d.id, f"{d.id} – {d.title}") for d in DEVICES.values()],
+        "devices": _devices(session, values.get("device", "")),
         "strategies": list(STRATEGIES),
         "limits": [
             {"name": f"limit_{metric}", "title": TITLES[figure], "example": EXAMPLES[metric]}
             for metric, figure in METRICS.items()
         ],
     }
+
+
+def _devices(session: Session, chosen: str) -> list[tuple[str, str]]:
+    """The catalogue's, own ones, and the chosen one, which may have settings in its name."""
+    found = [(d.id, f"{d.id} – {d.title}") for d in all_devices(session).values()]
+    return found if not chosen or chosen in dict(found) else [(chosen, chosen), *found]
 
 
 def _keep_files(workspace: Workspace, form: SearchForm, sent: Sent) -> None:

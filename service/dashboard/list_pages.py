@@ -1,4 +1,4 @@
-"""The pages that list things: searches, devices, batches, schedules."""
+"""The pages that list things: searches, batches, schedules."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db import batches, measurements, schedules, searches
+from db import batches, schedules, searches
 from db.base import Json
 from db.searches import SearchRow
-from hwmodels.catalogue import DEVICES
 from service.dashboard.cards import SearchCard, search_card, standing
-from service.dashboard.device_cards import TableFacts, device_card, table_facts
 from service.views import batch_document, batch_entry, runs_document, schedule_document, search_document, search_entry
 from service.words import LIVE, moment
 
@@ -33,15 +31,6 @@ def home_context(session: Session, before: str | None, now: float) -> dict[str, 
         "older": rows[-1].id if len(rows) == PAGE else None,
         "counts": _counts(searches.count_by_state(session)),
     }
-
-
-def devices_context(session: Session) -> dict[str, Any]:
-    """What devices.html needs: the catalogue, and what was measured."""
-    tables: dict[str, list[TableFacts]] = {}
-    for device, key, _rows in measurements.counts(session):
-        machine = key.partition(" | ")[2] or key
-        tables.setdefault(device, []).append(table_facts(machine, measurements.of_device(session, key)))
-    return {"devices": [device_card(device, tables.get(device.id, [])) for device in DEVICES.values()]}
 
 
 def batch_context(session: Session, batch_id: str, now: float) -> dict[str, Any]:

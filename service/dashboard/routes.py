@@ -16,14 +16,17 @@ from db import models
 from db.base import NotFound
 from db.ids import is_id
 from search.report import packed_plotly
+from service.dashboard.device_pages import ask_for_profile, device_context, devices_context, live_job
 from service.dashboard.forms import SearchForm, Sent, form_context, submit
-from service.dashboard.list_pages import batch_context, devices_context, home_context, schedules_context
+from service.dashboard.list_pages import batch_context, home_context, schedules_context
 from service.dashboard.model_pages import model_context, models_context, upload
 from service.dashboard.render import HEADERS, page, static_files
 from service.dashboard.search_page import search_context
 from service.dependencies import Here, checked_id
 from service.errors import NotHere, ServiceError, problem_of
+from service.hardware import device_here
 from service.lifecycle import cancel
+from service.profiling import cancel_job
 
 TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -62,10 +65,11 @@ def home(here: Here, request: Request, before: str | None = None) -> Response:
 
 
 @router.get("/searches/new")
-def new_search(here: Here, model: str = "", dataset: str = "") -> Response:
+def new_search(here: Here, model: str = "", dataset: str = "", device: str = "") -> Response:
     """The form."""
     with here.database.read() as session:
-        context = form_context(session, Sent(SearchForm(model=model, dataset=dataset).values))
+        given = {"model": model, "dataset": dataset} | ({"device": device} if device else {})
+        context = form_context(session, Sent(SearchForm(**given).values))
     return page("new.html", here="/searches/new", **context)
 
 
@@ -127,6 +131,38 @@ def show_devices(here: Here) -> Response:
     """The catalogue, with the source of every figure."""
     with here.database.read() as session:
         return page("devices.html", here="/devices", **devices_context(session))
+
+
+@router.get("/devices/{device_id}")
+def show_device(here: Here, device_id: str) -> Response:
+    """What a device is, what its tables hold, and how to measure more."""
+    with here.database.read() as session:
+        context = device_context(session, device_here(session, device_id), time.time())
+    return page("device.html", here="/devices", **context)
+
+
+@router.post("/devices/{device_id}/profile")
+def profile_device(
+    here: Here, device_id: str, networks: Annotated[str, Form()] = "", refresh: Annotated[str, Form()] = ""
+) -> Response:
+    """Starts a profile job and goes back to the device, or shows it with what was wrong."""
+    with here.database.write() as session:
+        error = ask_for_profile(session, device_id, networks, bool(refresh))
+    if not error:
+        return RedirectResponse(f"/devices/{device_id}", 303, HEADERS)
+    with here.database.read() as session:
+        context = device_context(session, device_here(session, device_id), time.time(), error)
+    return page("device.html", 422, here="/devices", **context)
+
+
+@router.post("/devices/{device_id}/cancel")
+def cancel_profile(here: Here, device_id: str) -> Response:
+    """Cancels the device's profile job, if one isn't over, and goes back to the device."""
+    with here.database.write() as session:
+        job = live_job(session, device_id)
+        if job is not None:
+            cancel_job(session, job)
+    return RedirectResponse(f"/devices/{device_id}", 303, HEADERS)
 
 
 @router.get("/batches/{batch_id}")

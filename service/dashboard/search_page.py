@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from db import artefacts, searches, trials
 from hwmodels.base import METRICS
 from search import plots, summary
+from search.alone_words import alone_lines
 from search.amounts import amount, title
+from search.energy_words import energy_lines
 from service.bundles import ZIP_NAME
 from service.dashboard.cards import columns_of, search_card, trial_card
 from service.records import trial_document
@@ -28,6 +30,7 @@ ROWS, POINTS = 200, 2000
 FILES = {
     "model.fwm": "the compressed model, to load with fitwright",
     "model.onnx": "the same model for any ONNX runtime",
+    "model.tflite": "the same model for LiteRT",
     "untouched.fwm": "the model as it came",
     "report.html": "all results on one page, offline",
     "recipe.json": "what was done at each site",
@@ -88,6 +91,12 @@ def result_context(result: Document) -> dict[str, Any]:
     return {
         "headline": summary.headline(result),
         "limits": summary.limit_lines(result),
+        "trust": summary.trust_lines(result),
+        "rounds": summary.round_lines(result),
+        "alone": alone_lines(result),
+        "device": result.get("device") or "",
+        "energy": energy_lines(result),
+        "energy_figure": Markup(plots.embedded(plots.energy_figure(result))) if result.get("energy_levels") else "",
         "least": summary.least_lines(result) if result["outcome"] != "feasible" else [],
         "flags": result.get("flags") or [],
         "layers": summary.layer_lines(result) if result.get("compressed") else [],

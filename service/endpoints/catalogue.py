@@ -1,4 +1,4 @@
-"""The catalogues under /v1 (devices, methods, strategies, ...) and /v1/problems: what can be chosen or go wrong."""
+"""The catalogues under /v1 (methods, strategies, ...) and /v1/problems: what can be chosen or go wrong."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from db.base import Json
-from service.catalogues import device_documents
-from service.dependencies import Here
 from service.errors import PROBLEMS, NotHere
 from service.plugins import importance_documents, method_documents, recovery_documents, strategy_documents
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
-
-
-@router.get("/devices")
-def list_devices(here: Here) -> Json:
-    """List devices with their datasheets, and what was measured of them."""
-    with here.database.read() as session:
-        return {"items": device_documents(session)}
 
 
 @router.get("/methods")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queue
+from db import profile_jobs, queue
 from service.identity import is_dead
 from service.settings import Settings
 from service.worker import free_tasks_of_dead
@@ -104,8 +104,9 @@ def give_back(workspace: Workspace) -> None:
     """Returns what workers held that were ended on purpose: it doesn't count as an attempt."""
     try:
         with workspace.database.write() as session:
-            for name in queue.running_workers(session):
-                if is_dead(name):
-                    queue.expire(session, name, blame=False)
+            names = {*queue.running_workers(session), *profile_jobs.running_workers(session)}
+            for name in sorted(filter(is_dead, names)):
+                queue.expire(session, name, blame=False)
+                profile_jobs.expire(session, name, blame=False)
     except SQLAlchemyError as error:
         log.warning("tasks come back when their leases end: %s", error)

@@ -1,14 +1,32 @@
 """The migrations make the tables that the code declares."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
+from db import measurements
 from db.base import DatabaseError
 from db.database import Database, open_database
 from db.migrate import NewerSchema, upgrade
 from db.tables import TABLES
+from tests.postgres import Postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first_version(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database as the first version of the program left it."""
+    url = f"sqlite:///{tmp_path / 'first.db'}"
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.new_database()
+    opened = open_database(url)
+    upgrade(opened, "0001")
+    yield opened
+    opened.close()
 
 
 def test_migrated_tables_are_the_declared_ones(database: Database) -> None:
@@ -25,9 +43,27 @@ def test_every_table_is_listed() -> None:
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
     """A service that starts on an up-to-date database goes straight on."""
+    with database.read() as session:
+        there = session.scalar(text("SELECT version_num FROM alembic_version"))
     upgrade(database)
     with database.read() as session:
-        assert session.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+        assert session.scalar(text("SELECT version_num FROM alembic_version")) == there >= "0002"
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(first_version: Database) -> None:
+    """Its tables of timings keep their keys and rows, and know device, runtime, version and machine from the key."""
+    key = "local-onnxruntime | onnxruntime 1.30.0 | AMD EPYC, 2 cores, 3f0c91d2"
+    with first_version.write() as session:
+        session.execute(text("INSERT INTO devices VALUES (:key, 'local-onnxruntime', 7.0)"), {"key": key})
+        session.execute(text("INSERT INTO measurements VALUES (1, :key, 'a', '{\"key\": \"a\"}', 7.0)"), {"key": key})
+    upgrade(first_version)
+    with first_version.read() as session:
+        row = measurements.newest(session, "local-onnxruntime", version="1.30.0")
+        assert row is not None
+        assert (row.key, row.table.key, row.calibration, row.generation) == (key, key, None, 1)
+        assert measurements.of_table(session, key) == [{"key": "a"}]
+        context = MigrationContext.configure(session.connection())
+        assert compare_metadata(context, TABLES[0].metadata) == []
 
 
 def test_newer_schema_is_refused(database: Database) -> None:

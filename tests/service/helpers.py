@@ -39,7 +39,12 @@ def toy_model(workspace: Workspace) -> str:
 
 def toy_search(workspace: Workspace, model: str = "", **changes: Any) -> str:
     """A queued search over the toy problem."""
-    asked: Json = {"dataset": "digits", "device": "cortex-m7", "limits": {"latency": "0.6x"}, "evaluations": 10}
+    asked: Json = {
+        "dataset": "digits",
+        "device": "cortex-m7-analytical",
+        "limits": {"latency": "0.6x"},
+        "evaluations": 10,
+    }
     request = SearchRequest.model_validate({"model": model or toy_model(workspace)} | asked | changes)
     with workspace.database.write() as session:
         return insert_search(session, request)

@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from db import measurements
+from db.measurements import TableId
 from service.app import create_app
 from service.dashboard import model_pages
 from service.models import add_model
@@ -47,7 +48,8 @@ def made(workspace: Workspace) -> dict[str, str]:
 def pages(made: dict[str, str]) -> list[str]:
     """The address of every page."""
     searches = [f"/searches/{made[kind]}" for kind in ("feasible", "infeasible", "failed", "running", "queued")]
-    lists = ["/", "/searches/new", "/models", "/devices", "/schedules", f"/batches/{made['batch']}"]
+    lists = ["/", "/searches/new", "/models", "/devices", "/devices/eyeriss-analytical", "/schedules"]
+    lists.append(f"/batches/{made['batch']}")
     lists.append(f"/models/{made['model']}")
     return [*lists, *searches, f"/searches/{made['running']}?trial=3&x=file_bytes"]
 
@@ -124,7 +126,7 @@ def test_a_finished_search_shows_its_result_and_files(client: TestClient, made: 
     seen = text_of(page)
     assert "http-equiv" not in page
     assert "Latency 0.21 ms 84 µs 0.40× measured, ±1 %" in seen
-    assert "Latency at most 0.105 ms (0.5x) 84 µs ✓ kept" in seen
+    assert "Latency at most 0.105 ms (0.5x) 84 µs measured, ±1 % ✓ kept" in seen
     bundle = re.search(r'href="(/v1/searches/[^"]+/bundle.zip)" download', page)
     assert bundle is not None
     assert client.get(bundle[1]).content == b"bundle.zip"
@@ -227,18 +229,35 @@ def test_a_model_that_cannot_be_followed_says_why(
 def test_devices_say_where_their_figures_come_from(client: TestClient):
     """Measured or analytical, and the sources of each."""
     seen = text_of(client.get("/devices").text)
-    assert "measured, and looked up in the table of timings" in seen
-    assert "DS12110, STM32H743 datasheet" in seen
+    assert "local-onnxruntime" in seen
+    assert "the catalogue" in seen
+    assert "measured, and looked up in the table of timings" in text_of(client.get("/devices/local-onnxruntime").text)
+    assert "DS12110, STM32H743 datasheet" in text_of(client.get("/devices/cortex-m7-analytical").text)
 
 
 def test_the_table_of_a_measured_device_is_described(client: TestClient, workspace: Workspace):
-    """How many operators were timed, on what, and how far timings disagree."""
+    """How many operators were timed, on what, how far timings repeat, and which types there are."""
+    table = TableId("local-onnxruntime", "onnxruntime", "1", "cpu")
     with workspace.database.write() as session:
         for number, spread in enumerate((0.01, 0.02, 0.5)):
-            row = {"key": f"conv {number}", "latency_s": 1e-5, "disagreement": spread}
-            measurements.add(session, "local-onnxruntime", "local-onnxruntime | ort 1 | cpu", row, 0.0)
-    seen = text_of(client.get("/devices").text)
-    assert "3 operators timed; halves of a timing disagree by 2 % (median) – ort 1 | cpu" in seen
+            row = {"key": f"{number}", "signature": f"Conv({number})", "latency_s": 1e-5, "disagreement": spread}
+            measurements.add(session, table, row, 0.0)
+    seen = text_of(client.get("/devices/local-onnxruntime").text)
+    for words in ("onnxruntime 1 on cpu", "3 operators", "nine rows of ten repeat within 2.00 %", "Conv 3 10 µs"):
+        assert words in seen, seen
+
+
+def test_profiling_is_a_form(client: TestClient):
+    """It works without script: a job is queued, shown, and cancelled; what can't be is said beside the form."""
+    address = "/devices/local-onnxruntime@threads=2"
+    assert "number from 3 to 1000" in text_of(client.post(f"{address}/profile", data={"networks": "two"}).text)
+    sent = client.post(f"{address}/profile", data={"networks": "4"}, follow_redirects=False)
+    assert (sent.status_code, sent.headers["location"]) == (303, address)
+    assert "Waiting for a worker" in text_of(client.get(address).text)
+    client.post(f"{address}/cancel")
+    assert "cancelled" in text_of(client.get(address).text)
+    refused = client.post("/devices/eyeriss-analytical/profile", data={"networks": ""})
+    assert (refused.status_code, "nothing can be timed on it" in text_of(refused.text)) == (422, True)
 
 
 def test_cancel_is_a_form(client: TestClient, made: dict[str, str]):

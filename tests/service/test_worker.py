@@ -63,7 +63,7 @@ def test_sensitivities_are_measured_once(workspace: Workspace) -> None:
     model = toy_model(workspace)
     toy_search(workspace, model)
     work(workspace)
-    second = toy_search(workspace, model, device="eyeriss", limits={"latency": "0.9x"})
+    second = toy_search(workspace, model, device="eyeriss-analytical", limits={"latency": "0.9x"})
     measured: list[object] = []
 
     class Counting:

@@ -57,7 +57,7 @@ def compress(
     """
     out = Path(out)
     request = {"device": device, "limits": dict(limits), "evaluations": evaluations, "seed": seed, "dataset": str(data)}
-    context = open_context(request | more, _model_file(model, example, out), data, [], lambda _: None)
+    context = open_context(request | more, _model_file(model, example, out), data)
     return Compressed(run_search(context, out), out)
 
 

@@ -64,6 +64,12 @@ def value(costs: Mapping[str, Mapping[str, Any]], figure: str) -> float | None:
     return None if entry is None else float(entry["value"])
 
 
+def source_words(entry: Mapping[str, Any]) -> str:
+    """Where a figure comes from, with its error bar: `looked up, ±1.2 %`, `counted`."""
+    error = float(entry.get("error") or 0.0)
+    return f"{entry['source']}, ±{100 * error:.2g} %" if error else str(entry["source"])
+
+
 def quality_name(quality: Mapping[str, Any]) -> str:
     """What the score of a quality document is: accuracy where labels are classes, fit to them where they are values,
     agreement with the original where there are none."""

@@ -26,6 +26,7 @@ from methods.graph.ir import Graph
 from search.context import Context
 from search.problem import SearchError
 from search.quality import score
+from search.receipts import device_entries
 from search.report import write_report
 
 Document = dict[str, Any]
@@ -33,6 +34,7 @@ README = """This folder was made by Fitwright.
 
 model.fwm      the compressed model, packed; fitwright.load("model.fwm") gives a trainable nn.Module
 model.onnx     the same model for any ONNX runtime; the first axis of inputs and outputs is the batch
+model.tflite   (for LiteRT alone) the same model as that runtime was measured with
 untouched.fwm  the model as it came, to compare with
 recipe.json    what was done at each site; receipt.json: everything needed to do it again
 result.json    all figures with their sources; report.html: the same to look at, offline
@@ -70,20 +72,20 @@ def write_bundle(
     context: Context,
     outcome: Document,
     trials: Sequence[Mapping[str, Any]],
-    reference: Mapping[str, Any],
+    prepared: Mapping[str, Any],
     candidate: Path,
     folder: Path,
 ) -> Document:
     """Writes the final bundle; returns the outcome with its files and place filled in."""
-    files = {name: (candidate / name).read_bytes() for name in ("model.fwm", "model.onnx")}
+    files = {path.name: path.read_bytes() for path in sorted(candidate.iterdir())}
     files["untouched.fwm"] = to_bytes(context.graph)
     files["recipe.json"] = _json(outcome["compressed"]["recipe"])
-    files["receipt.json"] = _json(_receipt(context, outcome, files))
+    files["receipt.json"] = _json(_receipt(context, outcome, files, prepared))
     files["report.npz"] = _samples(context.splits.report)
     files["README.txt"] = README.encode()
     outcome = {**outcome, "files": {n: len(d) for n, d in files.items()}, "bundle": str(folder)}
     files["result.json"] = _json({**outcome, "bundle": folder.name})
-    files["report.html"] = _report(outcome, trials, reference, json.loads(files["receipt.json"]))
+    files["report.html"] = _report(outcome, trials, prepared["reference"], json.loads(files["receipt.json"]))
     write_folder(folder, files)
     return outcome
 
@@ -111,7 +113,7 @@ def _samples(data: Data) -> bytes:
         return stream.read()
 
 
-def _receipt(context: Context, outcome: Document, files: Mapping[str, bytes]) -> Document:
+def _receipt(context: Context, outcome: Document, files: Mapping[str, bytes], prepared: Mapping[str, Any]) -> Document:
     """What it takes to do the same again: request, seeds, content hashes, versions."""
     return {
         "request": dict(context.request),
@@ -122,7 +124,7 @@ def _receipt(context: Context, outcome: Document, files: Mapping[str, bytes]) ->
         "files_sha256": {name: sha256(data) for name, data in files.items()},
         "versions": {name: version(name) for name in ("fitwright", "torch", "onnxruntime", "numpy")}
         | {"python": platform.python_version()},
-        "device": context.device.id,
+        **device_entries(context.device, prepared),
     }
 
 

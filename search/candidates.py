@@ -13,7 +13,7 @@ from methods.catalogue import METHODS, check_order, method, reshapes
 from methods.graph.file import packed_bytes
 from methods.graph.ir import Graph
 from methods.graph.lower import lower
-from methods.graph.onnx_out.export import export
+from methods.graph.program import program_for
 from methods.recovery.catalogue import recovery, schedule_of, settable
 from methods.recovery.least_squares import LeastSquares
 from methods.recovery.schedule import Schedule
@@ -134,7 +134,7 @@ def cost_of(context: Context, graph: Graph) -> Cost:
     """All costs of a network on the search's device; file bytes are counted by packing it."""
     workload = lower(graph, context.device.batch)
     if context.device.profiler:
-        workload = replace(workload, program=export(graph))
+        workload = replace(workload, program=program_for(graph, context.device))
     cost = context.cost_model.estimate(workload, context.device)
     size = Figure(float(packed_bytes(graph)), Source.COUNTED)
     return Cost({**cost.figures, "file_bytes": size}, cost.per_op)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from hwmodels.base import CostModel, Measurement, Profiler
-from hwmodels.catalogue import device as find_device
 from hwmodels.device import Device
 from methods.base import Data, Method
 from methods.catalogue import METHODS, method
 from methods.graph.ir import Graph
 from methods.graph.load import load_graph
 from search.data import fitted, load_dataset
-from search.devices import open_device
+from search.devices import Hardware, open_hardware
 from search.problem import SearchError
 from search.quality import distance, outputs_of, score
 from search.splits import Splits, split
@@ -34,21 +33,35 @@ PROBES = 256
 
 @dataclass
 class Context:
-    """Model, data, device and cost model of one search.
+    """Model, data and hardware of one search.
 
     Attributes:
-        request: the validated search request. model_hash: sha256 of the model file. data_hash: of the samples.
+        request: the validated search request. hardware: its device, opened.
+        model_hash: sha256 of the model file. data_hash: of the samples.
     """
 
     request: Mapping[str, Any]
     graph: Graph
-    device: Device
-    cost_model: CostModel
-    profiler: Profiler | None
+    hardware: Hardware
     splits: Splits
     model_hash: str
     data_hash: str
     _outputs: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def device(self) -> Device:
+        """The device that the search is for."""
+        return self.hardware.device
+
+    @property
+    def cost_model(self) -> CostModel:
+        """What estimates costs on it."""
+        return self.hardware.cost_model
+
+    @property
+    def profiler(self) -> Profiler | None:
+        """What times networks on it; None for a device that can't be timed: analytical, or an imported table."""
+        return None if self.device.kind == "imported" else self.hardware.profiler
 
     @property
     def seed(self) -> int:
@@ -81,14 +94,9 @@ class Context:
         return score(teacher if graph is self.graph else outputs_of(graph, data), data, teacher)
 
 
-def open_context(
-    request: Row,
-    model_path: Path,
-    dataset: Path | str,
-    measurements: Sequence[Row],
-    on_measure: Callable[[dict[str, Any]], Row | None],
-) -> Context:
-    """Reads model and data, checks that they fit, and opens the device with the measurements that are known.
+def open_context(request: Row, model_path: Path, dataset: Path | str, hardware: Hardware | None = None) -> Context:
+    """Reads model and data, and checks that they fit. `hardware` is the request's device, opened; by default as it
+    stands in the catalogue, with a table that is empty and not kept.
 
     Raises GraphError, DataError, HardwareModelError or SearchError with a sentence that names the trouble.
     """
@@ -99,15 +107,12 @@ def open_context(
     if isinstance(dataset, Path):  # stored under a hash, which says nothing to whoever reads a message
         data = replace(data, name="the data set")
     samples = fitted(data, graph)
-    device = find_device(str(request["device"]))
-    cost_model, profiler = open_device(device, measurements, on_measure)
+    hardware = hardware or open_hardware(str(request["device"]))
     seed = int(request.get("seed", 0))
     return Context(
         request=request,
         graph=graph,
-        device=device,
-        cost_model=cost_model,
-        profiler=profiler,
+        hardware=hardware,
         splits=split(samples, seed, [spec.dtype for spec in graph.inputs]),
         model_hash=hashlib.sha256(Path(model_path).read_bytes()).hexdigest(),
         data_hash=data.content_hash,
@@ -117,5 +122,5 @@ def open_context(
 def measure_pair(context: Context, programs: list[bytes]) -> list[Measurement]:
     """Times whole networks interleaved, so that their ratio is fair on a busy machine."""
     if context.profiler is None:
-        raise SearchError(f"{context.device.id} is an analytical device: nothing can be timed on it")
+        raise SearchError(f"{context.device.id} has no runtime: nothing can be timed on it")
     return context.profiler.measure(programs, context.device)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from hwmodels.base import METRICS, HardwareModelError
+from hwmodels.base import HardwareModelError
 from methods.base import MethodError
 from methods.graph.ir import Graph, GraphError
 from search.candidates import TRIAL_EPOCHS, Effort, compress, cost_of, formed, settled_in, shaped, trained
 from search.context import Context
+from search.judging import over
 from search.problem import Recipe, SearchError, TrialState
+from search.rounds import held
 
 KNOWN = (SearchError, MethodError, GraphError, HardwareModelError)
 """What can go wrong with one recipe; the trial fails with the message and the search goes on."""
@@ -26,15 +28,15 @@ SLACK = {"file_bytes": 1.1}
 
 def evaluate(context: Context, prepared: Mapping[str, Any], trial: Mapping[str, Any]) -> dict[str, Any]:
     """The trial with its state, costs, quality or error filled in. Deterministic for a given table and seed."""
-    recipe = Recipe.from_json(trial["recipe"])
+    recipe, limits = Recipe.from_json(trial["recipe"]), held(prepared)
     result = {**trial, "costs": {}, "quality": {}, "error": ""}
     try:
         rough = cost_of(context, compress(context, recipe, Effort.NONE)).to_json()
-        if broken(rough, prepared["limits"], SLACK):
+        if over(rough, limits, SLACK):
             return {**result, "state": TrialState.INFEASIBLE.value, "costs": rough}
         graph = _recovered(context, prepared, recipe)
         costs = cost_of(context, graph).to_json()
-        state = TrialState.INFEASIBLE if broken(costs, prepared["limits"]) else TrialState.DONE
+        state = TrialState.INFEASIBLE if over(costs, limits) else TrialState.DONE
         return {**result, "state": state.value, "costs": costs, "quality": context.quality(graph, "reward")}
     except KNOWN as error:
         return {**result, "state": TrialState.FAILED.value, "error": str(error)}
@@ -52,17 +54,3 @@ def _recovered(context: Context, prepared: Mapping[str, Any], recipe: Recipe) ->
     if graph is tuned or context.quality(graph, "reward")["score"] >= BENT * context.quality(tuned, "reward")["score"]:
         return graph
     return settled_in(context, graph, recipe, TRIAL_EPOCHS)
-
-
-def broken(
-    costs: Mapping[str, Any], limits: Sequence[Mapping[str, Any]], slack: Mapping[str, float] | None = None
-) -> list[str]:
-    """Metrics whose upper estimate lies over the limit."""
-    over = []
-    for limit in limits:
-        figure = METRICS[str(limit["metric"])]
-        entry = costs[figure]
-        upper = float(entry["value"]) * (1.0 + float(entry.get("error", 0.0)))
-        if upper > float(limit["value"]) * (slack or {}).get(figure, 1.0):
-            over.append(str(limit["metric"]))
-    return over

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hwmodels.arithmetic import stages_seen
 from hwmodels.device import Device
 from hwmodels.memory import peak_activation_bytes, weight_bytes
 from hwmodels.stored import stored_bits_per_weight
@@ -92,12 +93,17 @@ def _pieces(tables: OpTables, asked: Asked) -> Iterator[Piece]:
     timed = [f for f in figures if f not in BYTES_FIGURES]
     if costs is not None:
         for positions, table in tables.over(
-            lambda v: asked.methods[v.method].runs, lambda ops: costs(ops, timed), timed
+            lambda v: runs(asked.methods[v.method], asked.device), lambda ops: costs(ops, timed), timed
         ):
             yield positions, _columns(figures, dict(zip(timed, np.moveaxis(table, -1, 0), strict=True)))
     if tables.op.weights and len(timed) < len(figures):
         for positions, found in _bytes(tables, asked):
             yield positions, _columns(figures, found)
+
+
+def runs(method: Method, device: Device) -> bool:
+    """Whether a method changes what operators cost on a device, beyond their bytes."""
+    return method.runs or method.stage in stages_seen(device)
 
 
 def _columns(figures: Sequence[str], known: Mapping[str, Array]) -> Array:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hwmodels.base import CostModel
 from hwmodels.device import Device
 from hwmodels.workload import Op, Workload
 from methods.graph.coupling.groups import ChannelGroup, Coupling, owner_of
@@ -26,13 +27,14 @@ Document = dict[str, Any]
 LEAF = re.compile(r"[._](weight|bias|running_mean|running_var)(_[ih]h_l\d+(_reverse)?)?$")
 
 
-def describe(graph: Graph, device: Device | None = None) -> Document:
+def describe(graph: Graph, device: Device | None = None, model: CostModel | None = None) -> Document:
     """Everything about a graph as JSON.
 
     Keys: `inputs`, `outputs`, `parameters`, `macs` (of one sample, or of the device's batch), `file_bytes`; `groups` of
     units that can be removed, with the layers that make, read and merely carry them and the error of the numeric check;
     `blocks` that can be left out; `weights` that can take another form; `frozen` units with the reason; `coverage`, in
     shares of MACs and parameters; `operators`; `device`, where one is given, with costs and each method's choices.
+    `model` is the device's cost model, opened; by default with a table that is empty and not kept.
     """
     coupling = trusted(graph)
     workload = lower(graph, device.batch if device else 1, dims=True)
@@ -50,7 +52,7 @@ def describe(graph: Graph, device: Device | None = None) -> Document:
         "weights": _weights(workload),
         "operators": [_operator(op) for op in workload.ops],
     }
-    return document | ({"device": _on_device(graph, device, workload)} if device else {})
+    return document | ({"device": _on_device(graph, device, workload, model)} if device else {})
 
 
 def layer_of(parameter: str) -> str:
@@ -131,14 +133,15 @@ def _operator(op: Op) -> Document:
     }
 
 
-def _on_device(graph: Graph, device: Device, workload: Workload) -> Document:
+def _on_device(graph: Graph, device: Device, workload: Workload, model: CostModel | None) -> Document:
     """Costs on a device, per operator and in total, and what each method may choose there."""
     from methods.catalogue import METHODS  # not needed without a device
-    from methods.graph.onnx_out.export import export
-    from search.devices import open_device
+    from methods.graph.program import program_for
+    from search.devices import open_hardware
 
-    model, _ = open_device(device, [], lambda _: None)
-    cost = model.estimate(replace(workload, program=export(graph) if device.profiler else None), device)
+    model = model or open_hardware(device).cost_model
+    program = program_for(graph, device) if device.profiler else None
+    cost = model.estimate(replace(workload, program=program), device)
     spaces = {name: method.space(graph, device).sites for name, method in METHODS.items()}
     return {
         "id": device.id,

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwmodels.lookup import LookupModel
+from hwmodels.learning import Learner
 from hwmodels.workload import Op, Workload
 from methods.graph.lower import lower
-from methods.graph.onnx_out.export import export
+from methods.graph.program import program_for
 from search.candidates import Effort, compress
 from search.context import Context
 from search.evaluate import KNOWN
@@ -31,7 +31,7 @@ def planning_costs(context: Context, wanted: Sequence[str]) -> OpCosts:
     if set(wanted) <= {"macs"}:
         return lambda ops, _: {"macs": float(sum(op.macs for op in ops))}
     border_s = 0.0
-    if isinstance(model, LookupModel):
+    if isinstance(model, Learner):
         if model.fit is None:
             model.learn([_workload(context, recipe) for recipe in lessons(context)], device)
         border_s = _border_s(context, model)
@@ -50,7 +50,7 @@ def _is_integer(op: Op) -> bool:
     return bool(op.site) and op.precision.startswith("int")
 
 
-def _border_s(context: Context, model: LookupModel) -> float:
+def _border_s(context: Context, model: Learner) -> float:
     """Seconds that each integer layer costs beyond its own fitted latency: codes made and unmade at its borders, and
     neighbours that run in integers too. The larger of what all layers and every other layer in 8 bits show."""
     quantization = context.methods.get("quantization")
@@ -89,4 +89,4 @@ def _workload(context: Context, recipe: Recipe) -> Workload:
         graph = compress(context, recipe, Effort.NONE)
     except KNOWN:
         graph = context.graph
-    return replace(lower(graph, context.device.batch), program=export(graph))
+    return replace(lower(graph, context.device.batch), program=program_for(graph, context.device))

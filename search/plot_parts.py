@@ -16,6 +16,10 @@ Document = Mapping[str, Any]
 KEPT, BROKEN, UNTOUCHED, BUDGET, QUIET = "#14917f", "#c2703d", "#7d6fd0", "#d1495b", "#808790"
 """Colours of at least 3:1 against both white and #15181c."""
 
+SHADES = (UNTOUCHED, KEPT, BROKEN, BUDGET, QUIET)
+PATTERNS = ("", "/", ".", "x", "", "-", "+")
+"""Parts of a stack take colours and patterns in turn, so that no two of a device's levels look alike."""
+
 DEPTH = 0.25
 """How far below the best score an axis reaches; what lies lower stands at its foot, as a triangle."""
 

@@ -19,7 +19,9 @@ from search.plot_parts import (
     BROKEN,
     BUDGET,
     KEPT,
+    PATTERNS,
     QUIET,
+    SHADES,
     UNTOUCHED,
     Plane,
     choices_text,
@@ -162,6 +164,31 @@ def savings_figure(outcome: Document) -> go.Figure:
     figure.update_xaxes(title="Share of the untouched model", tickformat=".0%", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", ticklabelstandoff=6)
     return dressed(figure, 130 + 40 * max(len(names), 1))
+
+
+def energy_figure(outcome: Document) -> go.Figure:
+    """Energy of the untouched and of the compressed network as stacked bars, one part per level."""
+    levels = list(outcome["energy_levels"]["levels"])
+    totals = [sum(float(level[side]) for level in levels) for side in ("before", "after")]
+    worth, unit = scale("energy_j", totals)
+    figure = go.Figure()
+    for i, level in enumerate(levels):
+        values = [float(level[side]) for side in ("before", "after")]
+        pattern = {"shape": PATTERNS[i % len(PATTERNS)], "fillmode": "replace", "size": 5}
+        shares = [v / (total or 1.0) for v, total in zip(values, totals, strict=True)]
+        figure.add_bar(
+            y=["untouched", "compressed"],
+            x=[v / worth for v in values],
+            orientation="h",
+            name=html.escape(str(level["name"])),
+            marker={"color": SHADES[i % len(SHADES)], "pattern": pattern},
+            customdata=[[amount("energy_j", v), f"{s:.0%}"] for v, s in zip(values, shares, strict=True)],
+            hovertemplate="%{fullData.name}: %{customdata[0]} (%{customdata[1]})<extra></extra>",
+        )
+    cost_axis(figure, "energy_j", unit)
+    figure.update_yaxes(autorange="reversed", ticklabelstandoff=6)
+    figure.update_layout(barmode="stack", bargap=0.3, legend_traceorder="normal")
+    return dressed(figure, 240)
 
 
 def embedded(figure: go.Figure) -> str:

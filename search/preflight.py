@@ -11,7 +11,7 @@ from hwmodels.roofline import Roofline
 from methods.graph.file import packed_bytes
 from methods.graph.ir import Graph
 from methods.graph.lower import lower
-from methods.graph.onnx_out.export import export
+from methods.graph.program import program_for
 from search.candidates import Effort, compress, cost_of
 from search.context import Context
 from search.evaluate import KNOWN
@@ -36,7 +36,7 @@ def first_look(context: Context, variables: Sequence[Variable]) -> Document | No
     if context.profiler is None or "latency" not in {limit.metric for limit in limits}:
         return None
     graphs = [context.graph, *strongest(context, variables, running=True)]
-    times = context.profiler.glance([export(graph) for graph in graphs], context.device)
+    times = context.profiler.glance([program_for(graph, context.device) for graph in graphs], context.device)
     documents: list[Document] = []
     for graph, time in zip(graphs, times, strict=True):
         costs: Document = dict(Roofline().estimate(lower(graph, context.device.batch), context.device).to_json())

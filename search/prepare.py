@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hwmodels.arithmetic import saves
 from hwmodels.base import METRICS
 from methods.base import Method
 from methods.graph.coupling.verify import TOLERANCE, checked
+from search.alone import alone
 from search.candidates import Effort, compress, cost_of
 from search.context import Context
 from search.evaluate import KNOWN
@@ -17,6 +19,7 @@ from search.limits import parse_limits, resolve
 from search.preflight import below, described, first_look, least_achievable, least_of, upper_ends
 from search.problem import Limit, Problem, Recipe, Step, Variable
 from search.recipes import expanded
+from search.rounds import held
 
 Document = dict[str, Any]
 Progress = Callable[[str, int, int], None]
@@ -35,8 +38,9 @@ def prepare(
 ) -> Document:
     """The prepared document; `infeasible` is not empty where a limit is below what the strongest recipe reaches."""
     on_progress("measuring the untouched model", 0, 1)
+    known = {"calibration": calibration_of(context)}
     if context.request.get("recipe"):
-        return _given(context)
+        return _given(context) | known
     variables, left_alone = variables_of(context)
     more: Document = {
         "variables": [[v.method, v.site, list(v.values)] for v in variables],
@@ -44,6 +48,7 @@ def prepare(
         "evaluations": int(context.request.get("evaluations", 40)),
         "seed": context.seed,
         "strategy": context.request.get("strategy", "plan"),
+        **known,
     }
     refusal = first_look(context, variables)
     if refusal is not None:
@@ -55,8 +60,20 @@ def prepare(
     if prepared["infeasible"]:
         return prepared
     losses = measure_sensitivities(context, variables, sensitivities, on_sensitivity, on_progress)
+    on_progress("what each method brings here", 0, 1)
+    wanted = [name for name, method in context.methods.items() if _wanted(context, method)]
+    prepared["alone"] = alone(context, wanted, variables, costs)
     prepared["guide"] = build_guide(context, variables, losses, [METRICS[limit.metric] for limit in limits]).to_json()
     return prepared
+
+
+def calibration_of(context: Context) -> Document | None:
+    """What a reader is told of how right the device's table is; None for one that isn't calibrated."""
+    calibration = getattr(context.cost_model, "calibration", None)
+    if calibration is None:
+        return None
+    document = calibration.to_json()
+    return {name: document[name] for name in ("margin", "mean", "p90", "worst", "networks", "created")}
 
 
 def _given(context: Context) -> Document:
@@ -85,8 +102,9 @@ def variables_of(context: Context) -> tuple[tuple[Variable, ...], list[Document]
 
 
 def _wanted(context: Context, method: Method) -> bool:
-    """Methods that are named are tried; of the others those that help with what is limited."""
-    return context.request.get("methods") is not None or not method.helps.isdisjoint(context.request["limits"])
+    """Methods that are named are tried; of the others those that help with what is limited, on this device."""
+    helps = method.helps | (saves(context.device, method.stage) if "size" in method.helps else frozenset())
+    return context.request.get("methods") is not None or not helps.isdisjoint(context.request["limits"])
 
 
 def sensitivity_key(method: str, site: str, value: object) -> str:
@@ -130,7 +148,7 @@ def _loss(context: Context, recipe: Recipe) -> float:
 
 
 def problem_of(prepared: Mapping[str, Any]) -> Problem:
-    """The search problem that a prepared document describes."""
+    """The search problem that a prepared document describes, under the limits that hold for estimates."""
     variables = tuple(Variable(m, s, tuple(values)) for m, s, values in prepared["variables"])
-    limits = tuple(Limit(d["metric"], float(d["value"]), d["text"]) for d in prepared["limits"])
+    limits = tuple(Limit(d["metric"], float(d["value"]), d["text"]) for d in held(prepared))
     return Problem(variables, limits, int(prepared["evaluations"]), int(prepared["seed"]))

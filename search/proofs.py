@@ -5,27 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hwmodels.catalogue import device as find_device
+from hwmodels.base import METRICS, Source
+from hwmodels.device import Device
+from hwmodels.roofline import Roofline
 from methods.graph.file import to_bytes
+from methods.graph.ir import Graph
 from methods.graph.lower import lower
-from methods.graph.onnx_out.export import export
+from methods.graph.program import program_for
 from search.bundle import onnx_quality, read_graph, read_json, read_samples, sha256
 from search.candidates import Effort, compress
 from search.context import open_context
 from search.data import BUILTIN
-from search.devices import open_device
-from search.finish import judge, measured_figure
+from search.devices import Hardware
+from search.judging import judge
+from search.measuring import figures_of, metered, values_of
 from search.problem import Recipe, SearchError
 from search.quality import evaluate_quality, outputs_of
+from search.receipts import device_of, hardware_of
 
 Document = dict[str, Any]
+COUNTED = ("file_bytes", "macs")
+"""Figures that are counted anywhere, whatever the device."""
 FORGIVEN = 0.02
 """How far over a limit a latency may be when it is measured again, on another day: noise, not a broken promise."""
-
-
-def _forget(row: Document) -> None:
-    """Measurements of a check are not kept."""
-    del row
 
 
 def check(folder: Path) -> Document:
@@ -39,11 +41,12 @@ def check(folder: Path) -> Document:
     rows += _quality(folder, result, graph, untouched)
     claimed = result["compressed"]
     rows.append(_row("parameters", claimed["parameters"], graph.parameter_count))
-    macs = lower(graph, find_device(receipt["device"]).batch).macs
+    device = device_of(receipt)
+    macs = lower(graph, device.batch).macs
     rows.append(_row("macs", claimed["costs"]["macs"]["value"], float(macs)))
     size = (folder / "model.fwm").stat().st_size
     rows.append(_row("file bytes", claimed["costs"]["file_bytes"]["value"], float(size)))
-    rows += _limits(result, receipt, graph, untouched)
+    rows += _limits(result, device, graph, untouched)
     return {"ok": all(r["ok"] for r in rows), "folder": str(folder), "checks": rows}
 
 
@@ -81,20 +84,24 @@ def _quality(folder: Path, result: Document, graph: Any, untouched: Any) -> list
     ]
 
 
-def _limits(result: Document, receipt: Document, graph: Any, untouched: Any) -> list[Document]:
-    """Every limit judged again; the latency is timed afresh, both models in turn."""
-    device = find_device(receipt["device"])
-    _, profiler = open_device(device, [], _forget)
-    costs, before_s = dict(result["compressed"]["costs"]), None
-    if profiler is not None:
-        before, after = profiler.measure([export(untouched), export(graph)], device)
-        costs["latency_s"] = measured_figure(after.latency_s, after.disagreement)
-        before_s = before.latency_s
+def _limits(result: Document, device: Device, graph: Graph, before: Graph) -> list[Document]:
+    """Every limit judged again: timed afresh, both models in turn, or modelled afresh from the device's datasheet."""
+    hardware, why_not = hardware_of(device)
+    costs, untouched = dict(result["compressed"]["costs"]), {}
+    if hardware is not None and hardware.profiler is not None:
+        runs = hardware.profiler.measure([program_for(before, device), program_for(graph, device)], device)
+        untouched, after = (figures_of(run, metered(runs)) for run in runs)
+        costs |= {name: figure for name, figure in after.items() if costs[name]["source"] == Source.MEASURED.value}
+    elif hardware is not None:
+        costs |= hardware.cost_model.estimate(lower(graph, device.batch), device).to_json()
+    recorded = {limit["metric"]: limit["achieved"] for limit in result["limits"]}
     rows = []
-    for verdict in judge(result["limits"], costs, before_s, -FORGIVEN):
-        note = f"at most {verdict['value']:.6g}"
-        recorded = next(x["achieved"] for x in result["limits"] if x["metric"] == verdict["metric"])
-        rows.append(_row(f"limit {verdict['metric']}", recorded, verdict["achieved"], verdict["kept"], note))
+    for verdict in judge(result["limits"], costs, values_of(untouched), -FORGIVEN):
+        name, note = str(verdict["metric"]), f"at most {verdict['value']:.6g}, {verdict['source']}"
+        if why_not and METRICS[name] not in COUNTED:
+            rows.append(_row(f"limit {name}", recorded[name], "–", True, why_not))
+        else:
+            rows.append(_row(f"limit {name}", recorded[name], verdict["achieved"], verdict["kept"], note))
     return rows
 
 
@@ -108,7 +115,9 @@ def replay(folder: Path, model: Path | None = None, data: Path | str | None = No
     source = data if data is not None else receipt["request"].get("dataset_path") or receipt["request"]["dataset"]
     if source not in BUILTIN and not Path(source).exists():
         raise SearchError(f"the receipt names {source}, which was uploaded and is no file here; give it with --data")
-    context = open_context(receipt["request"], model or folder / "untouched.fwm", source, [], _forget)
+    device = device_of(receipt)
+    hardware = hardware_of(device)[0] or Hardware(device, Roofline())  # what is built doesn't depend on costs
+    context = open_context(receipt["request"], model or folder / "untouched.fwm", source, hardware)
     if context.data_hash != receipt["data_sha256"]:
         raise SearchError(f"the data set {source} is not the one that the model was made with; give it with --data")
     rebuilt = to_bytes(compress(context, Recipe.from_json(read_json(folder, "recipe.json")), Effort.FINAL))

@@ -14,8 +14,11 @@ from markupsafe import Markup
 from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
+from hwmodels.base import METRICS
 from search import plots, summary
-from search.amounts import amount, percent, value
+from search.alone_words import alone_lines
+from search.amounts import NONE, amount, percent, source_words, title, value
+from search.energy_words import energy_lines
 
 Document = Mapping[str, Any]
 
@@ -46,7 +49,11 @@ def render(
         outcome=outcome,
         verdict=summary.verdict(outcome),
         headline=summary.headline(outcome),
+        trust=summary.trust_lines(outcome),
         limits=summary.limit_lines(outcome),
+        rounds=summary.round_lines(outcome),
+        alone=alone_lines(outcome),
+        energy=energy_lines(outcome),
         least=summary.least_lines(outcome),
         layers=summary.layer_lines(outcome),
         recipe=summary.recipe_lines(compressed.get("recipe")),
@@ -54,18 +61,20 @@ def render(
         flags=outcome.get("flags") or [],
         figures={name: Markup(plots.embedded(figure)) for name, figure in _figures(outcome, trials, reference).items()},
         files={name: amount("file_bytes", size) for name, size in (outcome.get("files") or {}).items()},
+        axes=[title(name).lower() for name in axes(outcome)],
         receipt=_flat(receipt or {}),
         packed_script=base64.b64encode(packed_plotly()).decode(),
     )
 
 
-def finalist_lines(outcome: Document) -> list[tuple[int, str, str, str, bool]]:
-    """Per finalist: trial, quality, latency, file size, whether it keeps all limits."""
+def finalist_lines(outcome: Document) -> list[tuple[int, str, str, str, str, bool]]:
+    """Per finalist: trial, quality, latency and where that comes from, file size, whether it keeps all limits."""
     return [
         (
             int(f["trial"]),
             percent((f.get("quality") or {}).get("score")),
             amount("latency_s", value(f.get("costs") or {}, "latency_s")),
+            source_words((f.get("costs") or {}).get("latency_s") or {"source": NONE}),
             amount("file_bytes", value(f.get("costs") or {}, "file_bytes")),
             bool(f.get("kept")),
         )
@@ -87,13 +96,23 @@ def _figures(outcome: Document, trials: Sequence[Document], reference: Document 
     figures = {}
     if any(value(t.get("costs") or {}, "latency_s") is not None for t in trials):
         limits = outcome.get("limits") or []
-        figures["front"] = plots.front_figure(trials, limits, reference, chosen=chosen)
-        figures["size"] = plots.front_figure(trials, limits, reference, x="file_bytes", chosen=chosen)
+        first, second = axes(outcome)
+        figures["front"] = plots.front_figure(trials, limits, reference, x=first, chosen=chosen)
+        figures["size"] = plots.front_figure(trials, limits, reference, x=second, chosen=chosen)
     if compressed:
         figures["savings"] = plots.savings_figure(outcome)
+    if outcome.get("energy_levels"):
+        figures["energy"] = plots.energy_figure(outcome)
     if compressed and outcome.get("layers"):
         figures["layers"] = plots.layers_figure(outcome, _layer_measure(outcome))
     return figures
+
+
+def axes(outcome: Document) -> tuple[str, str]:
+    """The costs that trials are drawn over: the first that is limited, and file size or, where that is it, latency."""
+    limited = [METRICS[limit["metric"]] for limit in outcome.get("limits") or []]
+    first = (limited or ["latency_s"])[0]
+    return first, "file_bytes" if first != "file_bytes" else "latency_s"
 
 
 def _layer_measure(outcome: Document) -> str:

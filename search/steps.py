@@ -17,9 +17,20 @@ from search.finish import conclude, finish
 from search.plan import Guide
 from search.prepare import prepare, problem_of
 from search.problem import TrialState
+from search.rounds import again, finished, rejudged
 from search.strategies.seeds import origin
 
-__all__ = ["Context", "conclude", "evaluate", "finalists", "finish", "next_recipes", "open_context", "prepare"]
+__all__ = [
+    "Context",
+    "again",
+    "conclude",
+    "evaluate",
+    "finalists",
+    "finish",
+    "next_recipes",
+    "open_context",
+    "prepare",
+]
 
 BATCH = 8
 """Recipes suggested at once; all of them are evaluated before the next are asked for."""
@@ -43,7 +54,7 @@ def next_recipes(
         return []
     guide = Guide.from_json(prepared["guide"]) if prepared.get("guide") else None
     strategy = make_strategy(str(prepared["strategy"]), problem, guide)
-    done = sorted((trial_of(t) for t in trials), key=lambda t: t.number)
+    done = sorted((trial_of(t) for t in rejudged(prepared, trials)), key=lambda t: t.number)
     strategy.update(done)
     recipes = strategy.suggest(min(BATCH, left))
     name, start = str(prepared["strategy"]), len(trials)
@@ -59,8 +70,12 @@ def next_recipes(
 
 
 def finalists(prepared: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Numbers of the trials worth training to the end, best first: the highest scores that keep every limit."""
-    del prepared
-    kept = [t for t in trials if t["state"] == TrialState.DONE.value]
+    """Numbers of the trials worth training to the end, best first: the highest scores that keep every limit.
+
+    Those that were finalists of an earlier round are not finished a second time.
+    """
+    before = finished(prepared)
+    judged = [t for t in rejudged(prepared, trials) if int(t["number"]) not in before]
+    kept = [t for t in judged if t["state"] == TrialState.DONE.value]
     ranked = sorted(kept, key=lambda t: (-float(t["quality"]["score"]), float(t["quality"]["loss"]), t["number"]))
     return [int(t["number"]) for t in ranked[:FINALISTS]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwmodels.base import METRICS
-from search.amounts import NONE, TITLES, amount, percent, quality_name, ratio, value
+from search.amounts import NONE, TITLES, amount, percent, quality_name, ratio, source_words, value
 from search.choice_words import choice_words
 
 Document = Mapping[str, Any]
@@ -36,13 +36,27 @@ def headline(outcome: Document) -> list[Line]:
     return [*lines, Line("Parameters", old, new, ratio(counts[1], counts[0]), "counted", _less(counts[1], counts[0]))]
 
 
-def limit_lines(outcome: Document) -> list[tuple[str, str, str, bool | None]]:
-    """Per limit: name, what was asked, what was achieved, whether it is kept (None: nothing was returned)."""
+def trust_lines(outcome: Document) -> list[str]:
+    """How far estimates of this device's latency may be trusted, where its table is calibrated."""
+    known = outcome.get("calibration")
+    if not known:
+        return []
+    mean, worst, margin = (f"{100 * float(known[name]):.2g} %" for name in ("mean", "worst", "margin"))
+    return [
+        f"Latencies that are looked up are calibrated on {known['networks']} networks. On networks left out they are "
+        f"{mean} off on average and {worst} at worst; budgets count a margin of {margin}."
+    ]
+
+
+def limit_lines(outcome: Document) -> list[tuple[str, str, str, str, bool | None]]:
+    """Per limit: name, what was asked, what was achieved, where that figure comes from, whether the limit is kept
+    (None: nothing was returned)."""
     return [
         (
             TITLES[METRICS[limit["metric"]]],
             _asked(limit),
             amount(METRICS[limit["metric"]], limit.get("achieved")),
+            _judged_by(limit, (outcome.get("compressed") or {}).get("costs") or {}),
             limit.get("kept") if limit.get("achieved") is not None else None,
         )
         for limit in outcome.get("limits") or []
@@ -53,10 +67,19 @@ def least_lines(outcome: Document) -> list[tuple[str, str, str]]:
     """Per metric: name, the least value that can be reached, and the source of that figure."""
     least = outcome.get("least_achievable") or {}
     return [
-        (TITLES[METRICS[metric]], amount(METRICS[metric], entry["value"]), str(entry.get("source", "modelled")))
+        (
+            TITLES[METRICS[metric]],
+            amount(METRICS[metric], entry["value"]),
+            source_words({"source": "modelled", **entry}),
+        )
         for metric, entry in least.items()
         if metric in METRICS
     ]
+
+
+def round_lines(outcome: Document) -> list[str]:
+    """How a search went on after its finalists had broken a limit, a sentence for each time."""
+    return [f"After {entry['evaluations']} trials, {entry['reason']}." for entry in outcome.get("rounds") or []]
 
 
 @dataclass(frozen=True)
@@ -118,13 +141,19 @@ def verdict(outcome: Document) -> str:
         return outcome.get("reason") or "The search ended without an answer."
     before, after = outcome["untouched"], outcome["compressed"]
     name = quality_name(before["quality"]).lower()
+    limited = [METRICS[limit["metric"]] for limit in outcome.get("limits") or []]
     gained = [
-        f"{ratio(value(after['costs'], figure), value(before['costs'], figure))} the {word}"
-        for figure, word in (("latency_s", "latency"), ("file_bytes", "file size"))
+        f"{ratio(value(after['costs'], figure), value(before['costs'], figure))} the {_of(figure)}"
+        for figure in dict.fromkeys([*limited, "latency_s", "file_bytes"])
         if value(before["costs"], figure) and value(after["costs"], figure) is not None
     ]
+    gains = " and ".join([", ".join(gained[:-1])] * (len(gained) > 1) + gained[-1:])
     change = _compared(after["quality"].get("score"), before["quality"].get("score"))
-    return f"All limits are kept: {' and '.join(gained)} of the untouched model, {name} {change}."
+    return f"All limits are kept: {gains} of the untouched model, {name} {change}."
+
+
+def _of(figure: str) -> str:
+    return "MACs" if figure == "macs" else TITLES[figure].lower()
 
 
 def points(after: float | None, before: float | None) -> str:
@@ -160,10 +189,19 @@ def _interval(quality: Document) -> str:
 
 def _cost_line(name: str, before: Document, after: Document) -> Line:
     old, new = value(before, name), value(after, name)
-    entry = after.get(name) or before[name]
-    error = float(entry.get("error") or 0.0)
-    source = f"{entry['source']}, ±{100 * error:.2g} %" if error else str(entry["source"])
+    source = source_words(after.get(name) or before[name])
+    if name in after and after[name]["source"] != before[name]["source"]:
+        source += f"; untouched: {source_words(before[name])}"
     return Line(TITLES[name], amount(name, old), amount(name, new), ratio(new, old), source, _less(new, old))
+
+
+def _judged_by(limit: Document, costs: Document) -> str:
+    """The source of the figure that a limit was held against; nothing where none was."""
+    entry = costs.get(METRICS[limit["metric"]])
+    if limit.get("achieved") is None or entry is None:
+        return NONE
+    upper = " (upper end)" if entry["source"] in ("looked up", "modelled") and entry.get("error") else ""
+    return source_words(entry) + upper
 
 
 def _arrow(layer: Document, figure: str) -> str:

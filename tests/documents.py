@@ -78,6 +78,30 @@ def reference() -> dict[str, Any]:
     return {"costs": costs(1.0, "measured"), "quality": quality(0.984), "parameters": 431_080}
 
 
+def rounds() -> list[dict[str, Any]]:
+    """A search that went on once."""
+    reason = "finalists came out 4.0 % slower than estimated; the search went on with latency at most 0.48x"
+    return [{"evaluations": 24, "finalists": [1, 2, 3], "tightened": {"latency": 1e-4}, "reason": reason}]
+
+
+def alone() -> list[dict[str, Any]]:
+    """Each method at its middle choice: pruning pays, integers don't, and there are no blocks."""
+    entries = []
+    for method, chosen, latency in (("channel-pruning", 0.5, 0.43), ("low-rank", 0.25, 1.03)):
+        known = {"latency_s": (latency, "looked up"), "energy_j": (0.4, "modelled"), "file_bytes": (0.3, "counted")}
+        ratios = {name: {"ratio": share, "source": source, "error": 0.05} for name, (share, source) in known.items()}
+        entries.append({"method": method, "value": chosen, "sites": 4, "ratios": ratios, "error": ""})
+    error = "no place for it in this model on local-onnxruntime"
+    return [*entries, {"method": "block-removal", "value": None, "sites": 0, "ratios": {}, "error": error}]
+
+
+def energy_levels() -> dict[str, Any]:
+    """Energy by memory level, before and after."""
+    shares = {"arithmetic": (2e-5, 0.5e-5), "level 1": (3e-5, 1.2e-5), "DRAM": (9e-5, 3.9e-5)}
+    levels = [{"name": name, "before": before, "after": after} for name, (before, after) in shares.items()]
+    return {"levels": levels, "source": "modelled"}
+
+
 def outcome(**changes: Any) -> dict[str, Any]:
     """A feasible outcome; `changes` replace whole entries."""
     layers = [
@@ -107,6 +131,10 @@ def outcome(**changes: Any) -> dict[str, Any]:
         ],
         "finalists": [{"trial": n, "costs": costs(0.4), "quality": quality(0.977), "kept": True} for n in (5, 8, 11)],
         "least_achievable": {"latency": {"value": 3e-5, "source": "looked up"}},
+        "device": "local-onnxruntime",
+        "rounds": rounds(),
+        "alone": alone(),
+        "energy_levels": energy_levels(),
         "flags": ["conv1 in int8 is slower than in fp32 on this device"],
         "layers": layers,
         "files": {"model.fwm": 201_000, "model.onnx": 277_104},
@@ -120,5 +148,12 @@ def infeasible() -> dict[str, Any]:
     limit = {"metric": "latency", "value": 2.1e-7, "text": "0.001x", "achieved": None, "kept": False}
     reason = "No recipe reaches a latency of 0.001x; the least achievable is 0.14x."
     return outcome(
-        outcome="infeasible", reason=reason, compressed=None, limits=[limit], finalists=[], layers=[], flags=[]
+        outcome="infeasible",
+        reason=reason,
+        compressed=None,
+        limits=[limit],
+        finalists=[],
+        layers=[],
+        flags=[],
+        energy_levels=None,
     )

@@ -53,7 +53,8 @@ def test_a_users_own_network(network: str, limits: list[str], tmp_path: Path) ->
     assert all(group["relative_error"] < 1e-4 for group in inspected["groups"])
     options = [option for limit in limits for option in ("--limit", limit)]
     command = ["search", captured, "--data", "digits", "--device", "local-onnxruntime", *options]
-    found = json.loads(cli(tmp_path, *command, "--evaluations", "12", "--out", out, "--json").stdout)
+    effort = ["--evaluations", "8", "--recovery-epochs", "4"]
+    found = json.loads(cli(tmp_path, *command, *effort, "--out", out, "--json").stdout)
     assert found["outcome"] == "feasible"
     assert json.loads(cli(tmp_path, "check", out, "--json").stdout)["ok"]
     assert json.loads(cli(tmp_path, "replay", out, "--json").stdout)["identical"]

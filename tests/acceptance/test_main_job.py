@@ -36,7 +36,7 @@ def undisturbed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[d
     """The trials of a search that nothing disturbed, run without service or database."""
     trials: list[dict[str, Any]] = []
     request = {"seed": 0, "strategy": "plan", "methods": None} | REQUEST
-    context = open_context(request, model, "digits", [], lambda _: None)
+    context = open_context(request, model, "digits")
     run_search(context, tmp_path_factory.mktemp("alone") / "bundle", trials.append)
     return told(trials)
 

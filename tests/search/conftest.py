@@ -36,4 +36,4 @@ def make_context(path: Path, **request: Any) -> Context:
     """A context on the analytical microcontroller, with quick recovery."""
     base: dict[str, Any] = {"device": ANALYTICAL, "dataset": "digits", "limits": {"latency": "0.5x"}, "seed": 0}
     base |= {"evaluations": 12, "strategy": "plan", "recovery_epochs": 2}
-    return open_context(base | request, path, "digits", [], lambda _: None)
+    return open_context(base | request, path, "digits")

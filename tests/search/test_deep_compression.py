@@ -30,7 +30,7 @@ def test_lenet_gets_35_times_smaller_and_loses_next_to_nothing(tmp_path: Path) -
     torch.set_num_threads(1)
     path = tmp_path / "lenet.fwm"
     whole = write(capture(trained_lenet5(0), torch.zeros(1, 1, 28, 28)), path)
-    outcome = run_search(open_context(REQUEST, path, "mnist", [], lambda _: None), tmp_path / "out", lambda _: None)
+    outcome = run_search(open_context(REQUEST, path, "mnist"), tmp_path / "out", lambda _: None)
     assert outcome["outcome"] == "feasible"
     assert whole / (tmp_path / "out" / "model.fwm").stat().st_size >= 35
     lost = outcome["untouched"]["quality"]["accuracy"] - outcome["compressed"]["quality"]["accuracy"]

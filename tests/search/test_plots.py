@@ -53,6 +53,14 @@ def test_what_lies_far_below_stands_at_the_foot_too():
     assert "10.00 %" in points["text"][index]
 
 
+def test_energy_is_stacked_by_level():
+    """One series per level with both networks, which add up to the whole, in one unit."""
+    data = json.loads(plots.embedded(plots.energy_figure(documents.outcome())))
+    assert [s["name"] for s in data["data"]] == ["arithmetic", "level 1", "DRAM"]
+    assert [sum(s["x"][i] for s in data["data"]) for i in (0, 1)] == pytest.approx([0.14, 0.056])
+    assert data["layout"]["barmode"] == "stack"
+
+
 def test_only_limits_on_the_axis_are_drawn():
     """A size limit is no line on a latency axis; its own axis has one line and one shaded area."""
     limits = [{"metric": "size", "value": 300_000, "text": "300kB"}]

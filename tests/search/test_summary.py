@@ -47,8 +47,14 @@ def test_verdict_of_each_outcome():
 
 def test_limits_are_shown_absolute_with_what_was_written():
     """A ratio is shown as the value that it came to."""
-    assert summary.limit_lines(documents.outcome())[0] == ("Latency", "at most 0.105 ms (0.5x)", "84 µs", True)
-    assert summary.limit_lines(documents.infeasible())[0][3] is None
+    assert summary.limit_lines(documents.outcome())[0] == (
+        "Latency",
+        "at most 0.105 ms (0.5x)",
+        "84 µs",
+        "measured, ±1 %",
+        True,
+    )
+    assert summary.limit_lines(documents.infeasible())[0][3:] == ("–", None)
 
 
 def test_choices_in_words():

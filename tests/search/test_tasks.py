@@ -59,7 +59,7 @@ def finished(
 ) -> tuple[dict[str, Any], Path, tuple[str, str]]:
     """The outcome of a whole search, its bundle, and what its score must be called."""
     data, folder = getattr(task, request.param), tmp_path_factory.mktemp("search") / "bundle"
-    context = open_context(request_for(data, limits=LIMITS[kind]), task.model, data, [], lambda _: None)
+    context = open_context(request_for(data, limits=LIMITS[kind]), task.model, data)
     outcome = run_search(context, folder)
     named = NAMES[kind] if request.param == "labelled" else AGREEMENT
     return outcome, folder, named
@@ -84,9 +84,7 @@ def test_a_task_that_was_learnt_is_kept(
 ) -> None:
     """Within the limits, and held against the labels even where the search had none: imitation teaches the task."""
     outcome, folder, _ = finished
-    context = open_context(
-        request_for(task.labelled, limits=LIMITS[kind]), task.model, task.labelled, [], lambda _: None
-    )
+    context = open_context(request_for(task.labelled, limits=LIMITS[kind]), task.model, task.labelled)
     before, after = (context.quality(read_graph(folder, f"{n}.fwm"), "report")["score"] for n in ("untouched", "model"))
     assert (outcome["outcome"], before > 0.85) == ("feasible", True)
     assert after > before - 0.05
@@ -105,7 +103,7 @@ ROUNDED = {"steps": [{"method": "quantization", "choices": {"weight:*": "int8"}}
 def carried_out(model: Path, data: Path, folder: Path) -> dict[str, Any]:
     """The outcome of one recipe that rounds everything."""
     request = request_for(data, limits={"size": "1x"}, recipe=ROUNDED, recovery_epochs=1)
-    return run_search(open_context(request, model, data, [], lambda _: None), folder)
+    return run_search(open_context(request, model, data), folder)
 
 
 def test_labels_in_other_units_are_pointed_out(tmp_path: Path) -> None:

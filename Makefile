@@ -21,7 +21,7 @@ demo: setup ## the main job: train LeNet-5 on MNIST, fit it to half its latency 
 	$(BIN)/python -m examples.demo $(DEMO)
 
 test: setup ## every test (those of PostgreSQL, Chromium, Fashion-MNIST where these are installed)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -rs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 check: setup ## style, types and import contracts
 	$(BIN)/ruff check .

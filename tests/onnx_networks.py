@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from benchmarks.small_networks import Builder, int8
+from hwmodels.networks.builder import Builder
+from hwmodels.networks.int8 import int8
 from hwmodels.workload import Op, TensorSpec, Workload
 
 
@@ -25,7 +26,7 @@ def residual(width: int = 16) -> bytes:
 
 def quantized(width: int = 16) -> bytes:
     """The convolutional network with static int8 quantisation."""
-    return int8(convolutional(width), 8)
+    return int8(convolutional(width))
 
 
 def endless() -> bytes:

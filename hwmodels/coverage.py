@@ -1,15 +1,12 @@
-"""What a table covers: its operators and how far they can be trusted, and what a network would need of it."""
+"""What a table covers of a network, and which of its operators it lacks."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.imported import ImportedModel
 from hwmodels.lookup import LookupModel
@@ -18,23 +15,6 @@ from hwmodels.signature import op_signature
 from hwmodels.table import GAUGE, OVERHEAD, Table
 from hwmodels.whole import PREFIX
 from hwmodels.workload import Workload
-
-
-@dataclass(frozen=True)
-class Extent:
-    """A table in short.
-
-    Attributes:
-        operators: type -> rows. networks: rows of whole networks. noise_floor: what nine rows of ten repeat within.
-        age_s: since the table was begun; 0 where that isn't known. calibration: how right its sums are, without the
-            factors; None where it wasn't calibrated.
-    """
-
-    operators: Mapping[str, int]
-    networks: int
-    noise_floor: float
-    age_s: float
-    calibration: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -57,19 +37,6 @@ class Coverage:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"missing": [asdict(entry) for entry in self.missing]}
-
-
-def extent(table: Table, calibration: Calibration | None = None, now: datetime | None = None) -> Extent:
-    """What a table holds."""
-    keys = [key for key in table.rows if key not in (OVERHEAD, GAUGE)]
-    networks = sum(key.startswith(PREFIX) for key in keys)
-    kinds = Counter(_kind(table.signatures.get(key) or key) for key in keys if not key.startswith(PREFIX))
-    created = table.header.created
-    age = (now or datetime.now(UTC)) - datetime.fromisoformat(created) if created else None
-    kept = None if calibration is None else calibration.to_json()
-    about = None if kept is None else {name: value for name, value in kept.items() if name != "factors"}
-    seconds = 0.0 if age is None else age.total_seconds()
-    return Extent(dict(kinds.most_common()), networks, table.noise_floor, seconds, about)
 
 
 def coverage(model: LookupModel | ImportedModel, network: Workload | bytes, device: Device) -> Coverage:

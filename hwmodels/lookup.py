@@ -20,7 +20,7 @@ from hwmodels.fit import LatencyFit, fit_latency, samples
 from hwmodels.memory import peak_bytes, weight_bytes
 from hwmodels.parts import BEYOND, beyond, part_of
 from hwmodels.profilers.runtime_node import NodeProfiler, RuntimeNode
-from hwmodels.table import GAUGE, OVERHEAD, BadTable, Row, Table, header_for
+from hwmodels.table import GAUGE, OVERHEAD, Row, Table, header_for
 from hwmodels.workload import Op, Workload
 
 MODEL_ERROR = 0.05
@@ -52,10 +52,7 @@ class LookupModel:
         calibration: Calibration | None = None,
     ) -> None:
         """Raises BadTable for a table of another machine or runtime: its rows and ours wouldn't add up."""
-        here = (profiler.name, profiler.version, profiler.machine)
-        there = (table.header.runtime, table.header.version, table.header.machine)
-        if here != there:
-            raise BadTable(f"the table of {table.header.device} is for {there}, and this is {here}")
+        table.check_source(profiler)
         self.table = table
         self.profiler = profiler
         self.fit = fit
@@ -99,12 +96,6 @@ class LookupModel:
         self.fit = fit_latency(totals, parts, self._factor(CALL) * self.table.overhead_s)
         return self.fit
 
-    def _check(self, device: Device) -> None:
-        header = self.table.header
-        here, there = (device.id, device.threads, device.batch), (header.device, header.threads, header.batch)
-        if here != there:
-            raise BadTable(f"the table is for (device, threads, batch) {there}, asked for {here}")
-
     def parts(self, workload: Workload, device: Device) -> dict[str, float]:
         """Seconds by part (hwmodels/parts.py) as the table has them, the call among them: what is calibrated."""
         nodes = self.look_up(workload, device)
@@ -119,7 +110,7 @@ class LookupModel:
 
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
         """The runtime's nodes, with a row in the table for each: those that it lacks are measured now."""
-        self._check(device)
+        self.table.check_device(device)
         if workload.program is None:
             raise HardwareModelError(
                 f"{device.id} is measured on a program, and this workload has none: lower it with its exported ONNX"

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hwmodels.arithmetic import compressed_share, energy_share
+from hwmodels.arithmetic import compressed_share
 from hwmodels.device import Device, PeArray
 from hwmodels.traffic import Operands, groups, tilings
 from hwmodels.workload import Op
@@ -81,13 +81,9 @@ def sums(s: Split) -> Levels:
     return Levels(2 * ab * s.c * (s.d - 1), ab * (s.c - 1), 2 * s.a * (s.b - 1), 2 * s.a - 1)
 
 
-def movement_energy_j(op: Op, device: Device, array: PeArray, sides: Operands) -> float:
-    """Joules that an operator with two operands spends on moving data, batch included."""
-    return sum(movement_parts_j(op, device, array, sides, energy_share(op, device)))
-
-
 def movement_parts_j(op: Op, device: Device, array: PeArray, sides: Operands, share: float = 1.0) -> Levels:
-    """The same memory by memory, by the cheapest tiling; `share` of the register accesses are made.
+    """Joules that an operator with two operands spends on moving data, batch included, memory by memory, by the
+    cheapest tiling; `share` of the register accesses are made.
 
     `device.memories` are register file, array, buffer and DRAM, in this order.
     """

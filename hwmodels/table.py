@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hwmodels.base import HardwareModelError, Measurement
+from hwmodels.base import HardwareModelError, Measurement, Profiler
 from hwmodels.device import Device
 
 Row = Mapping[str, Any]
@@ -61,6 +61,20 @@ class Table:
             table.signatures[row["key"]] = str(row.get("signature", ""))
         table.on_measure = on_measure
         return table
+
+    def check_source(self, profiler: Profiler) -> None:
+        """Raises BadTable for a profiler of another machine or runtime: its rows and these wouldn't add up."""
+        here = (profiler.name, profiler.version, profiler.machine)
+        there = (self.header.runtime, self.header.version, self.header.machine)
+        if here != there:
+            raise BadTable(f"the table of {self.header.device} is for {there}, and this is {here}")
+
+    def check_device(self, device: Device) -> None:
+        """Raises BadTable for another device, or for other settings of the same."""
+        here = (device.id, device.threads, device.batch)
+        there = (self.header.device, self.header.threads, self.header.batch)
+        if here != there:
+            raise BadTable(f"the table is for (device, threads, batch) {there}, asked for {here}")
 
     def add(self, key: str, signature: str, measurement: Measurement) -> None:
         """Keeps a new measurement and reports it. A key that is there already keeps its first one.

@@ -17,7 +17,7 @@ from hwmodels.fit import LatencyFit, fit_latency
 from hwmodels.memory import peak_bytes, weight_bytes
 from hwmodels.roofline import Roofline
 from hwmodels.structure import structure, summary
-from hwmodels.table import GAUGE, BadTable, Row, Table, header_for
+from hwmodels.table import GAUGE, Row, Table, header_for
 from hwmodels.workload import Op, Workload
 
 PREFIX = "network "
@@ -41,10 +41,7 @@ class WholeModel:
 
     def __init__(self, table: Table, profiler: GaugedProfiler, fit: LatencyFit | None = None) -> None:
         """Raises BadTable for a table of another machine or runtime: its rows and ours aren't comparable."""
-        here = (profiler.name, profiler.version, profiler.machine)
-        there = (table.header.runtime, table.header.version, table.header.machine)
-        if here != there:
-            raise BadTable(f"the table of {table.header.device} is for {there}, and this is {here}")
+        table.check_source(profiler)
         self.table = table
         self.profiler = profiler
         self.fit = fit
@@ -84,7 +81,7 @@ class WholeModel:
         return self.fit
 
     def _measured(self, workload: Workload, device: Device) -> Measurement:
-        self._check(device)
+        self.table.check_device(device)
         if workload.program is None:
             raise HardwareModelError(
                 f"{device.id} is measured on a program, and this workload has none: lower it with its exported program"
@@ -104,12 +101,6 @@ class WholeModel:
         gauge_s = self.profiler.gauge_s
         if gauge_s > 0:
             self.table.add(GAUGE, "a fixed piece of work", Measurement(gauge_s, gauge_s, gauge_s, 1, 0.0))
-
-    def _check(self, device: Device) -> None:
-        header = self.table.header
-        here, there = (device.id, device.threads, device.batch), (header.device, header.threads, header.batch)
-        if here != there:
-            raise BadTable(f"the table is for (device, threads, batch) {there}, asked for {here}")
 
 
 def network_key(text: str) -> str:

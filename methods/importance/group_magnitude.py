@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import BadChoice, Data
-from methods.graph.coupling.trace import couple
+from methods.base import Data
 from methods.graph.ir import Graph
 from methods.importance.checks import finite, layer_weights
-from methods.importance.slices import Slices, check_reduction, reduced
+from methods.importance.slices import check_reduction, reduced
+from methods.importance.unit_norms import check_norm, unit_norms
 
 SMALLEST = 1e-12
 """Mean size below which a layer is taken for nothing but zeros."""
@@ -38,17 +38,11 @@ class GroupMagnitude:
 
     def __post_init__(self) -> None:
         check_reduction(self.name, self.reduction)
-        if self.norm not in (1, 2):
-            raise BadChoice(f"the importance {self.name!r} takes norm 1 or 2, not {self.norm}")
+        check_norm(self.name, self.norm)
 
     def score(self, graph: Graph, data: Data) -> dict[str, Tensor]:  # noqa: ARG002
         """Channel site -> norms relative to the mean of their layer, `[units]`."""
-
-        def sizes(parameter: str) -> Tensor:
-            return graph.tensor(parameter).detach().double().abs() ** self.norm
-
-        groups = couple(graph).groups
-        norms = {site: Slices(g, ("out", "in")).totals(sizes) ** (1 / self.norm) for site, g in groups.items()}
+        norms = unit_norms(graph, self.norm, ("out", "in"))
         relative = {site: found / found.mean(dim=1, keepdim=True).clamp_min(SMALLEST) for site, found in norms.items()}
         return finite(self.name, {site: reduced(found, self.reduction) for site, found in relative.items()})
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import BadChoice, Data
-from methods.graph.coupling.trace import couple
+from methods.base import Data
 from methods.graph.ir import Graph
 from methods.importance.checks import finite, layer_weights
-from methods.importance.slices import Slices, check_reduction, reduced
+from methods.importance.slices import check_reduction, reduced
+from methods.importance.unit_norms import check_norm, unit_norms
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,11 @@ class Magnitude:
 
     def __post_init__(self) -> None:
         check_reduction(self.name, self.reduction)
-        if self.norm not in (1, 2):
-            raise BadChoice(f"the importance {self.name!r} takes norm 1 or 2, not {self.norm}")
+        check_norm(self.name, self.norm)
 
     def score(self, graph: Graph, data: Data) -> dict[str, Tensor]:  # noqa: ARG002
         """Channel site -> norms `[units]`."""
-
-        def sizes(parameter: str) -> Tensor:
-            return graph.tensor(parameter).detach().double().abs() ** self.norm
-
-        groups = couple(graph).groups
-        norms = {site: Slices(g, ("out",)).totals(sizes) ** (1 / self.norm) for site, g in groups.items()}
+        norms = unit_norms(graph, self.norm, ("out",))
         return finite(self.name, {site: reduced(found, self.reduction) for site, found in norms.items()})
 
     def weights(self, graph: Graph, data: Data) -> dict[str, Tensor]:  # noqa: ARG002

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from hwmodels.coverage import coverage, extent
+from hwmodels.coverage import coverage
 from hwmodels.imported import open_imported
 from hwmodels.signature import op_signature
-from hwmodels.table import Table, TableHeader
 from hwmodels.workload import Workload
 from tests.hwmodels.test_imported import BOARD, of
-from tests.onnx_networks import conv_op, linear_op, row
+from tests.onnx_networks import conv_op, linear_op
 
 
 def test_imported_tables_lack_operators_by_name() -> None:
@@ -28,14 +25,3 @@ def test_an_empty_table_covers_nothing() -> None:
     """No row, no share."""
     found = coverage(open_imported(BOARD), Workload((conv_op("conv0", 8),)), BOARD)
     assert (found.share, len(found.missing)) == (0.0, 1)
-
-
-def test_age_and_types_of_rows() -> None:
-    """Types from signatures of runtimes and of our own; the call, the gauge and whole networks are none."""
-    names = ["overhead", "gauge", "network ab"]
-    signed = {"a": "Gemm(float32[1, 8])", "b": "Gemm(float32[1, 9])", "c": "conv out=8 fp32 f32[1x3]", "d": ""}
-    rows = [row(name) for name in names] + [row(key, signature=text) for key, text in signed.items()]
-    table = Table.from_rows(TableHeader("board", "", "", "", created="2026-01-01T00:00:00+00:00"), rows)
-    found = extent(table, now=datetime(2026, 1, 2, tzinfo=UTC))
-    assert found.operators == {"Gemm": 2, "conv": 1, "d": 1}
-    assert (found.networks, found.age_s, found.calibration) == (1, 86400.0, None)

@@ -8,7 +8,7 @@ import pytest
 
 from hwmodels.base import HardwareModelError, Measurement
 from hwmodels.calibration import Calibration
-from hwmodels.coverage import coverage, extent
+from hwmodels.coverage import coverage
 from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.drift import check_drift
@@ -138,17 +138,6 @@ def test_coverage_names_what_a_table_lacks(
     assert len(lacking.missing) <= lacking.operators
     assert set(lacking.to_json()["missing"][0]) == {"name", "type", "signature"}
     assert profiler.asked == 0
-
-
-def test_extent_counts_a_table(profiler: Counting, rows: list[dict[str, Any]], calibration: Calibration) -> None:
-    """Rows by operator type, whole networks apart, and what the calibration says of itself."""
-    found = extent(opened(profiler, rows).table, calibration)
-    assert found.networks == 6
-    assert found.operators["LSTM"] >= 1
-    assert sum(found.operators.values()) == len(rows) - 6 - 2
-    assert found.calibration is not None
-    assert found.calibration["mean"] == calibration.mean
-    assert 0.0 <= found.age_s < 60.0
 
 
 def test_the_set_is_fixed_by_its_seed() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hwmodels.devices.accelerators import EYERISS, EYERISS_ARRAY, MAC_16_J
 from hwmodels.energy import op_energy_j
-from hwmodels.row_stationary import Levels, Split, movement_energy_j, reads, split, splits, sums
+from hwmodels.row_stationary import Levels, Split, movement_parts_j, reads, split, splits, sums
 from hwmodels.traffic import operands, passes, traffic
 from tests.hwmodels.ops import conv, linear
 
@@ -75,7 +75,7 @@ def test_dram_sees_the_tiling_with_the_least_traffic() -> None:
     free = replace(EYERISS, memories=(*(replace(m, energy_j_per_bit=0.0) for m in on_chip), dram))
     op, moved = ALEXNET[2], traffic(ALEXNET[2], free)
     assert moved.bits[-1] > 16 * sum(t.elements for t in (*op.inputs, *op.outputs, *op.weights))
-    energy = movement_energy_j(op, free, EYERISS_ARRAY, moved.operands)
+    energy = sum(movement_parts_j(op, free, EYERISS_ARRAY, moved.operands))
     assert energy == pytest.approx(moved.bits[-1] * dram.energy_j_per_bit)
 
 

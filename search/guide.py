@@ -30,10 +30,18 @@ BYTES_FIGURES = ("file_bytes", "peak_bytes")
 
 
 def build_guide(
-    context: Context, variables: Sequence[Variable], losses: Mapping[str, float], figures: Sequence[str]
+    context: Context, variables: Sequence[Variable], losses: Mapping[str, float], costs: Mapping[str, float]
 ) -> Guide:
-    """Cost terms for the figures that are limited, and losses interpolated between the measured choices."""
-    return Guide(build_terms(context, variables, figures), [_losses(v, losses) for v in variables])
+    """Cost terms for the figures that are limited, and losses interpolated between the measured choices.
+
+    `costs` are those figures of the untouched model as candidates are judged, at the upper end of their error bar:
+    what runs is scaled to them, so that the first plans are already held against the limits that trials are.
+    """
+    terms = build_terms(context, variables, tuple(costs))
+    forecast = terms.costs_of((0,) * len(variables))
+    timed = [figure for figure in costs if figure not in BYTES_FIGURES and forecast[figure] > 0 and costs[figure] > 0]
+    scaled = terms.scaled({figure: costs[figure] / forecast[figure] for figure in timed})
+    return Guide(scaled, [_losses(v, losses) for v in variables])
 
 
 def build_terms(context: Context, variables: Sequence[Variable], figures: Sequence[str]) -> CostTerms:

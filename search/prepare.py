@@ -63,7 +63,8 @@ def prepare(
     on_progress("what each method brings here", 0, 1)
     wanted = [name for name, method in context.methods.items() if _wanted(context, method)]
     prepared["alone"] = alone(context, wanted, variables, costs)
-    prepared["guide"] = build_guide(context, variables, losses, [METRICS[limit.metric] for limit in limits]).to_json()
+    limited = {METRICS[limit.metric]: upper_ends(costs)[METRICS[limit.metric]] for limit in limits}
+    prepared["guide"] = build_guide(context, variables, losses, limited).to_json()
     return prepared
 
 

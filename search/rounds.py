@@ -1,4 +1,5 @@
-"""Rounds: a search whose finalists all break a limit once they are measured goes on with that limit tightened.
+"""Rounds: a search whose finalists all break a limit once they are measured goes on with that limit tightened; one
+that found no recipe at all that keeps the limits by estimate is given more evaluations.
 
 Estimates are held against limits that are lower by what estimate and measurement disagreed; finalists are still judged
 by what the user asked. Everything here depends on its arguments alone, so a search that was killed goes on the same.
@@ -55,15 +56,16 @@ def again(
     """The prepared document of one more round, or None where the search is over.
 
     There is one where no finalist kept every limit, and one of this round was found over its limit although its
-    estimate was not; or where, after that, no recipe was found yet that keeps the tightened limit.
+    estimate was not; or where no recipe was found yet whose estimates keep the limits, although they can be kept.
     """
     rounds = list(prepared.get("rounds") or ())
-    if prepared.get("given") or len(rounds) >= MOST_ROUNDS or any(result["kept"] for result in results):
+    over_with = prepared.get("given") or prepared["infeasible"] or len(rounds) >= MOST_ROUNDS
+    if over_with or any(result["kept"] for result in results):
         return None
     before = finished(prepared)
     mine = [result for result in results if int(result["trial"]) not in before]
     factors = _dearer(prepared, {int(t["number"]): t for t in trials}, mine)
-    if not factors and (mine or not rounds):
+    if not factors and (mine or all(t["state"] == TrialState.FAILED.value for t in rejudged(prepared, trials))):
         return None
     broken = [limit for limit in held(prepared) if limit["metric"] in factors]
     tightened = {str(limit["metric"]): _tighter(prepared, limit, factors[limit["metric"]]) for limit in broken}
@@ -73,7 +75,7 @@ def again(
         "finalists": [int(result["trial"]) for result in mine],
         "tightened": tightened,
         "reason": "; ".join(_sentence(prepared, metric, factors[metric], tightened[metric]) for metric in tightened)
-        or "no recipe had kept the tightened limit; the search went on",
+        or f"no recipe had kept {'the tightened limit' if rounds else 'every limit'}; the search went on",
     }
     allowed = int(prepared["evaluations"]) + max(1, math.ceil(MORE * first))
     return {**prepared, "evaluations": allowed, "rounds": [*rounds, entry]}

@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 BATCH = 8
-"""Recipes suggested at once; all of them are evaluated before the next are asked for."""
+"""Recipes suggested at once, at most; all of them are evaluated before the next are asked for. Towards the end they are
+half of those that are left, so that even a short search learns from its first trials."""
 FINALISTS = 3
 """Candidates that are trained to the end: rankings before training and after it differ."""
 
@@ -56,7 +57,7 @@ def next_recipes(
     strategy = make_strategy(str(prepared["strategy"]), problem, guide)
     done = sorted((trial_of(t) for t in rejudged(prepared, trials)), key=lambda t: t.number)
     strategy.update(done)
-    recipes = strategy.suggest(min(BATCH, left))
+    recipes = strategy.suggest(min(BATCH, left, max(2, left // 2)))
     name, start = str(prepared["strategy"]), len(trials)
     return [
         {

@@ -92,6 +92,12 @@ class CostTerms:
         """Costs of one point, by metric."""
         return dict(zip(self.metrics, self.costs([tuple(point)])[0].tolist(), strict=True))
 
+    def scaled(self, factors: Mapping[str, float]) -> CostTerms:
+        """The same terms with every cost of the metrics named in `factors` that many times as high."""
+        row = np.array([factors.get(metric, 1.0) for metric in self.metrics])
+        terms = tuple(Term(term.variables, term.values * row) for term in self.terms)
+        return CostTerms(self.metrics, self.constant * row, terms, self.reductions)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; tables as base64 of little-endian float64, so that they come back bit by bit, each once."""
         tables: dict[str, int] = {}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from search.judging import judge
 from search.rounds import again, held
 from search.steps import finalists, next_recipes
@@ -49,14 +47,28 @@ def test_a_machine_that_is_slower_today_is_not_the_model_s_fault() -> None:
     assert again(prepared(), [trial(3, 0.45)], [result(3, 0.54, untouched=1.2)]) is None
 
 
-@pytest.mark.parametrize(
-    "results",
-    [[], [{"trial": 3, "limits": [], "kept": False, "error": "it can't be exported"}]],
-    ids=["none", "failed"],
-)
-def test_nothing_measured_nothing_to_learn(results: list[dict[str, Any]]) -> None:
+def test_nothing_measured_nothing_to_learn() -> None:
     """Without a measured finalist there is no further round."""
+    results = [{"trial": 3, "limits": [], "kept": False, "error": "it can't be exported"}]
     assert again(prepared(), [trial(3, 0.48)], results) is None
+
+
+def test_no_recipe_yet_means_more_evaluations() -> None:
+    """Every estimate was over a limit that can be kept: twice half as many evaluations again, under the same limit."""
+    trials = [trial(0, 0.52) | {"state": "infeasible"}]
+    first = again(prepared(), trials, [])
+    assert first is not None
+    assert (first["evaluations"], held(first)[0]["value"]) == (30, RATIO["value"])
+    assert first["rounds"][0]["reason"] == "no recipe had kept every limit; the search went on"
+    second = again(first, trials, [])
+    assert second is not None
+    assert again(second, trials, []) is None
+
+
+def test_no_recipe_where_there_can_be_none_ends_the_search() -> None:
+    """A limit below the least achievable, or nothing but failures: more evaluations would bring nothing."""
+    assert again(prepared(infeasible=["latency"]), [], []) is None
+    assert again(prepared(), [{"number": 0, "state": "failed", "costs": {}, "recipe": {}}], []) is None
 
 
 def test_after_two_rounds_it_is_over() -> None:
@@ -105,3 +117,11 @@ def test_energy_is_never_compared_across_sources() -> None:
     (modelled,) = judge([limit], {"energy_j": figure(0.4e-3, "modelled", 0.5)}, {})
     assert (metered["value"], metered["kept"], metered["source"]) == (0.025, True, "measured")
     assert (modelled["value"], modelled["kept"], modelled["source"]) == (0.5e-3, False, "modelled")
+
+
+def test_short_searches_learn_from_their_first_trials() -> None:
+    """Of twelve evaluations six are asked for at once, then half of those that are left."""
+    variables = [["low-rank", f"weight:{n}", [1.0, 0.5, 0.25]] for n in range(4)]
+    about = prepared(evaluations=12, seed=0, strategy="random", variables=variables)
+    trials = [trial(n, 0.4) | {"recipe": {"steps": []}} for n in range(12)]
+    assert [len(next_recipes(about, [], trials[:n])) for n in (0, 6, 9, 11, 12)] == [6, 3, 2, 1, 0]

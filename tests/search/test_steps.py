@@ -12,6 +12,8 @@ from methods.catalogue import UnknownMethod
 from search import steps
 from search.bundle import BadBundle
 from search.candidates import Effort, compress, cost_of
+from search.guide import build_guide
+from search.prepare import variables_of
 from search.problem import BadRecipe, Recipe, Step
 from search.proofs import check, replay
 from search.run import run_search
@@ -99,6 +101,16 @@ def test_known_sensitivities_are_not_measured_again(model_file: Path) -> None:
     steps.prepare(make_context(model_file, limits={"latency": "0.4x"}), first, second.append, lambda *_: None)
     assert first
     assert second == []
+
+
+def test_plans_start_from_what_the_untouched_model_counts_as(model_file: Path) -> None:
+    """Its error bar is in the cost terms from the start; bytes are counted, and stay as they are."""
+    context = make_context(model_file)
+    variables, _ = variables_of(context)
+    known = cost_of(context, context.graph).to_json()
+    upper = {"latency_s": 1.3 * known["latency_s"]["value"], "file_bytes": known["file_bytes"]["value"]}
+    forecast = build_guide(context, variables, {}, upper).terms.costs_of((0,) * len(variables))
+    assert forecast == pytest.approx(upper, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,13 @@ def test_costs_equal_the_plain_loop(seed: int):
         np.testing.assert_allclose(costs[i], looped(terms, tuple(points[i])), rtol=1e-12)
 
 
+def test_scaled_terms_cost_so_many_times_as_much():
+    """In the metrics that are named; the others stay."""
+    terms, points = random_terms(3), np.random.default_rng(3).integers(0, SIZES, (50, 5))
+    found = terms.scaled({"b": 1.25, "peak": 2.0}).costs(points)
+    np.testing.assert_allclose(found, terms.costs(points) * [1.0, 1.25, 2.0], rtol=1e-12)
+
+
 def test_costs_of_names_the_metrics():
     """One point's costs come by metric, as plain floats."""
     terms = random_terms(0)

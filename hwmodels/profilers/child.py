@@ -23,7 +23,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, BinaryIO, NoReturn
 
-from hwmodels.base import HardwareModelError, Measurement, UnsupportedOp
+from hwmodels.base import HardwareModelError, UnsupportedOp
 from hwmodels.meters.catalogue import meter_here
 from hwmodels.meters.meter import with_energy
 from hwmodels.profilers.channel import Reply
@@ -80,10 +80,12 @@ def _look(header: dict[str, Any], blobs: list[bytes]) -> Reply:
 def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
     """`copies` of each program take turns; `optimise` says whether the runtime may change them before it runs them.
 
-    With `disturb` the first program runs ahead of every call of the others, and isn't timed itself.
+    With `own_gauge` the first program is the gauge's work; with `disturb` the next one runs ahead of every call of the
+    others. Neither is timed itself.
     """
     runs: list[list[Run]] = []
     ahead = None
+    gauge, blobs = _gauge(header, blobs)
     if header.get("disturb"):
         ahead, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
     for label, program in zip(header["labels"], blobs, strict=True):
@@ -91,13 +93,12 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
         opened = (_runtime(header).open_run(program, header) for _ in range(header["copies"]))
         runs.append(list(opened))
     _at("timing")
-    gauge = _gauge(header["gauge_s"])
     work = [[gauge.run]] if header["gauge"] else []
     found = measure_interleaved(runs + work, gauge, EFFORTS[header["effort"]], ahead)
     if header.get("meter"):
         _at("metering")
         found = with_energy(found, [copies[0] for copies in runs + work], meter_here(header["runtime"]))
-    return _times(found), []
+    return {"measurements": [vars(m) for m in found], "gauge_s": gauge.best_s}, []
 
 
 _ACTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], Reply]] = {"time": _time, "look": _look}
@@ -110,19 +111,19 @@ def _runtime(header: dict[str, Any]) -> Any:
 
 
 @cache
-def _own_gauge() -> Gauge:
+def _known_gauge(own: bool) -> Gauge:
+    del own
     return new_gauge()
 
 
-def _gauge(best_s: float) -> Gauge:
-    """This process's gauge, which also knows the best time that an earlier one saw."""
-    gauge = _own_gauge()
-    gauge.best_s = min(gauge.best_s, best_s or float("inf"))
-    return gauge
-
-
-def _times(measurements: list[Measurement]) -> dict[str, Any]:
-    return {"measurements": [vars(m) for m in measurements], "gauge_s": _own_gauge().best_s}
+def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[bytes]]:
+    """This process's gauge, which also knows the best time that an earlier one saw; and the other programs."""
+    own = bool(header.get("own_gauge"))
+    gauge = _known_gauge(own)
+    if own:
+        gauge.run, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+    gauge.best_s = min(gauge.best_s, header["gauge_s"] or float("inf"))
+    return gauge, blobs
 
 
 def _at(what: str) -> None:

@@ -1,8 +1,11 @@
-"""Networks that do nothing, as ONNX bytes: they tell the cost of a call from the cost of a node."""
+"""Networks for measuring itself, as ONNX bytes: those that do nothing tell the cost of a call from the cost of a
+node, a product of matrices tells quiet moments."""
 
 from __future__ import annotations
 
-from onnx import TensorProto, helper
+from collections.abc import Sequence
+
+from onnx import NodeProto, TensorProto, helper
 
 from hwmodels.base import Measurement
 
@@ -12,9 +15,17 @@ CHAIN = 17
 
 def empty(count: int) -> bytes:
     """`count` nodes in a row that do nothing to a tensor of one number."""
-    nodes = [helper.make_node("Identity", [f"x{n}"], [f"x{n + 1}"]) for n in range(count)]
-    first = helper.make_tensor_value_info("x0", TensorProto.FLOAT, (1,))
-    last = helper.make_tensor_value_info(f"x{count}", TensorProto.FLOAT, (1,))
+    return _network([helper.make_node("Identity", [f"x{n}"], [f"x{n + 1}"]) for n in range(count)], (1,))
+
+
+def product(size: int) -> bytes:
+    """A square matrix times itself."""
+    return _network([helper.make_node("MatMul", ["x0", "x0"], ["x1"])], (size, size))
+
+
+def _network(nodes: Sequence[NodeProto], shape: tuple[int, ...]) -> bytes:
+    """The nodes as a network from `x0` to the last of them, both of one shape."""
+    first, last = (helper.make_tensor_value_info(f"x{n}", TensorProto.FLOAT, shape) for n in (0, len(nodes)))
     graph = helper.make_graph(nodes, "work", [first], [last])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     return bytes(model.SerializeToString())

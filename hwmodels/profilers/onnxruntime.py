@@ -9,13 +9,16 @@ from hwmodels.base import Measurement
 from hwmodels.device import Device
 from hwmodels.networks.disturber import disturber
 from hwmodels.profilers.channel import Reply
-from hwmodels.profilers.empty import CHAIN, call_overhead, empty
+from hwmodels.profilers.empty import CHAIN, call_overhead, empty, product
 from hwmodels.profilers.nodes import runtime_nodes
 from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.profilers.timed import Timed
 
 TOGETHER = 128
 """Single nodes that are timed interleaved at once: each holds a session and its weights open."""
+
+GAUGE = 160
+"""Rows and columns of the product that tells quiet moments of several threads: enough to be shared out among them."""
 
 
 class OnnxRuntimeProfiler(Timed):
@@ -43,6 +46,10 @@ class OnnxRuntimeProfiler(Timed):
         one, chain = self._disturbed(chains, device, effort="itself", labels=labels)
         (work,) = self._times([], device, effort="itself", labels=[], gauge=True)
         return call_overhead(one, chain), work
+
+    def _gauge(self, device: Device) -> list[bytes]:
+        """On several threads a moment is quiet only if it is so for all of them."""
+        return [product(GAUGE)] if device.threads > 1 else []
 
     def _disturbed(self, programs: Sequence[bytes], device: Device, **more: Any) -> list[Measurement]:
         """Times with other work ahead of every call, as inside a network."""

@@ -29,7 +29,8 @@ ROOT = Path(str(hwmodels.__file__)).parents[1]
 class Child:
     """Runs `python -m <module> <temporary folder>` and exchanges frames with it.
 
-    It is kept for the next request, and replaced once it died. It ends with this object, with this process (end of
+    It is kept for the next request, and replaced once it died or a request is for another number of threads, which
+    a runtime's pool can't be given later. It ends with this object, with this process (end of
     file on its input), and at the latest a second after a request's time is up.
     """
 
@@ -72,9 +73,10 @@ class Child:
         return running.process.pid if running is not None and running.usable else 0
 
     def _exchange(self, header: dict[str, Any], blobs: Sequence[bytes], deadline: float) -> Reply:
-        if self._running is None or not self._running.usable:
+        threads = int(header.get("threads", 1))
+        if self._running is None or not self._running.usable or self._running.threads != threads:
             self._discard()
-            self._running = _Running(self.module)
+            self._running = _Running(self.module, threads)
         running = self._running
         try:
             return running.exchange(pack(header, blobs), deadline)
@@ -92,8 +94,8 @@ class Child:
 class _Running:
     """One process with its pipes and a private temporary folder, which goes when the process does."""
 
-    def __init__(self, module: str) -> None:
-        self.owner = os.getpid()
+    def __init__(self, module: str, threads: int) -> None:
+        self.owner, self.threads = os.getpid(), threads
         self.folder = tempfile.mkdtemp(prefix="fitwright-")
         self.log = Path(self.folder) / "log"
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -46,7 +46,7 @@ def test_keys_know_width_batch_and_threads(change: dict[str, int]) -> None:
 def test_every_node_runs_alone(program: bytes) -> None:
     """Each node's model loads without optimisation and runs on made-up inputs of the node's own shapes."""
     for node in nodes_of(program):
-        session = open_session(node.model, 1, 1, optimise=False)
+        session = open_session(node.model, 1, optimise=False)
         for name, value in sample_inputs(session).items():
             assert f"{value.dtype}{list(value.shape)}" in node.signature, name
         bound_run(session)()
@@ -64,7 +64,7 @@ def test_models_of_known_nodes_are_left_out() -> None:
 def test_views_stay_views() -> None:
     """A Flatten inside a network is timed as a view: its model reads it without copying it to an output."""
     flatten = next(node for node in nodes_of(convolutional()) if node.op_type == "Flatten")
-    session = open_session(flatten.model, 1, 1, optimise=False)
+    session = open_session(flatten.model, 1, optimise=False)
     assert flatten.signature.endswith("view")
     assert [output.shape for output in session.get_outputs()] == [[2]]
 

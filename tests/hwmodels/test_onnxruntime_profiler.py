@@ -16,6 +16,7 @@ from hwmodels.base import MeasurementFailed
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from hwmodels.profilers.process import Child
+from hwmodels.settings import with_settings
 from tests.onnx_networks import convolutional, endless
 
 
@@ -68,6 +69,22 @@ def test_a_crash_becomes_measurement_failed(profiler: OnnxRuntimeProfiler) -> No
     with pytest.raises(MeasurementFailed, match=r"SIGSEGV.*network 0"):
         profiler.measure([endless()], LOCAL_ONNXRUNTIME)
     assert gone(pid)
+
+
+def test_two_threads_are_one_shared_pool(profiler: OnnxRuntimeProfiler) -> None:
+    """However many networks are open, one thread stands beside the one that calls, each on a core of its own; another
+    number gets another process."""
+    both = with_settings(LOCAL_ONNXRUNTIME, {"threads": 2})
+    profiler.glance([convolutional()], both)
+    pid = child_of(profiler).pid
+    threads = len(os.listdir(f"/proc/{pid}/task"))
+    profiler.glance([convolutional(width) for width in (8, 16, 24)], both)
+    assert len(os.listdir(f"/proc/{pid}/task")) == threads
+    places = [os.sched_getaffinity(int(task)) for task in os.listdir(f"/proc/{pid}/task")]
+    cores = len(os.sched_getaffinity(0))
+    assert cores < 2 or len({min(p) for p in places if len(p) == 1}) == 2
+    profiler.glance([convolutional()], LOCAL_ONNXRUNTIME)
+    assert child_of(profiler).pid != pid
 
 
 def test_what_is_no_network_is_refused_with_the_reason(profiler: OnnxRuntimeProfiler) -> None:

@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from hwmodels.base import MeasurementFailed, UnsupportedOp
 from hwmodels.onnx_runtime import ort
 from hwmodels.profilers.channel import Reply
+from hwmodels.profilers.cores import pinned_threads
 
 BATCH_DIM = "N"
 """The name that the exporter gives to the free batch dimension."""
 
 LINE = 64
 """Bytes of a cache line."""
+
+_threads_here: set[int] = set()
+"""With how many threads this process measures, once it has begun."""
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -40,7 +44,8 @@ _DTYPES = {
 
 def open_run(program: bytes, settings: Mapping[str, Any]) -> Callable[[], None]:
     """One inference per call of an ONNX program; `settings` holds batch, threads and whether to `optimise`."""
-    return bound_run(open_session(program, settings["batch"], settings["threads"], settings["optimise"]))
+    _begin(settings["threads"])
+    return bound_run(open_session(program, settings["batch"], settings["optimise"]))
 
 
 def look(header: Mapping[str, Any], blobs: Sequence[bytes]) -> Reply:
@@ -54,12 +59,12 @@ def look(header: Mapping[str, Any], blobs: Sequence[bytes]) -> Reply:
 def _optimised(header: Mapping[str, Any], program: bytes) -> Reply:
     with tempfile.TemporaryDirectory(prefix="fitwright-") as folder:
         path = Path(folder) / "optimised.onnx"
-        open_session(program, header["batch"], header["threads"], optimise=True, save_to=str(path))
+        open_session(program, header["batch"], optimise=True, save_to=str(path))
         return {}, [path.read_bytes()]
 
 
 def _values(header: Mapping[str, Any], program: bytes) -> Reply:
-    session = open_session(program, header["batch"], header["threads"], optimise=False)
+    session = open_session(program, header["batch"], optimise=False)
     given = sample_inputs(session)
     names = [output.name for output in session.get_outputs()]
     found = given | dict(zip(names, session.run(names, given)))
@@ -78,22 +83,37 @@ def is_index(value: NDArray[Any]) -> bool:
 _LOOKS = {"optimised": _optimised, "values": _values}
 
 
-def open_session(program: bytes, batch: int, threads: int, optimise: bool, save_to: str = "") -> Any:
+def open_session(program: bytes, batch: int, optimise: bool, save_to: str = "") -> Any:
     """An onnxruntime session with every optimisation or with none; `save_to` receives the optimised model."""
     options = ort.SessionOptions()
     options.log_severity_level = (
         3  # saving NCHWc layouts warns that the file suits this machine only: that is the point
     )
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    if 1 in _threads_here or not _threads_here:
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+    else:
+        options.use_per_session_threads = False
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
     options.add_free_dimension_override_by_name(BATCH_DIM, batch)
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if save_to:
         options.optimized_model_filepath = save_to
     return ort.InferenceSession(program, options, providers=["CPUExecutionProvider"])
+
+
+def _begin(threads: int) -> None:
+    """All sessions of this process share one pool, whose threads spin between operators as they do by default.
+
+    With a pool each they would spin against each other; without spinning, waking a thread takes longer than many an
+    operator, and never equally long. Raises MeasurementFailed for another number than before.
+    """
+    if _threads_here - {threads}:
+        raise MeasurementFailed(f"this process measures with {min(_threads_here)} threads, not with {threads} as well")
+    if threads > 1 and not _threads_here:
+        with pinned_threads():
+            ort.set_global_thread_pool_sizes(threads, 1)
+    _threads_here.add(threads)
 
 
 def sample_inputs(session: Any) -> dict[str, NDArray[Any]]:

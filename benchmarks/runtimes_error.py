@@ -21,16 +21,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hwmodels.calibration import Sample, accuracy, fit
+from hwmodels.calibrating import Sample, accuracy, fit
 from hwmodels.catalogue import device as device_of
 from hwmodels.device import Device
-from hwmodels.lookup import LookupModel, open_lookup
+from hwmodels.lookup import open_lookup
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.parts import BEYOND
-from hwmodels.profile import TOGETHER, Case, calibration_set
+from hwmodels.profile import TOGETHER, Case, calibration_set, runnable
 from hwmodels.profilers.catalogue import open_profiler
 from hwmodels.profilers.runtime_node import NodeProfiler
-from hwmodels.workload import Workload
 
 Array = NDArray[np.float64]
 
@@ -71,10 +70,9 @@ def tried(device: Device, networks: int, families: Sequence[str] | None) -> list
     cases = list(calibration_set(device, networks * precisions, UNSEEN, families))
     found = []
     for start in range(0, len(cases), TOGETHER):
-        group = cases[start : start + TOGETHER]
-        parts = [_parts(model, case, device) for case in group]
-        times = profiler.measure([case.program for case in group], device)
-        for case, part, time in zip(group, parts, times):
+        group = runnable(model, device, cases[start : start + TOGETHER])
+        times = profiler.measure([case.program for case, _ in group], device)
+        for (case, part), time in zip(group, times):
             found.append(Tried(case, Sample(case.family, part, time.latency_s), time.disagreement))
     print(f"\n{device.id}: {len(found)} networks, {len(model.table.rows)} rows, of which nine of ten repeat within")
     print(f"  {model.table.noise_floor:.2%}; a call costs {1e6 * model.table.overhead_s:.1f} us")
@@ -121,10 +119,6 @@ def weights(samples: Sequence[Sample]) -> None:
     shares = {kind: float(np.mean([s.parts.get(kind, 0.0) / s.truth_s for s in samples])) for kind in kinds}
     for kind in sorted(shares, key=lambda kind: -shares[kind])[:10]:
         print(f"    {kind:<44} {shares[kind]:6.1%} of the time, factor {calibration.factor(kind):.2f}")
-
-
-def _parts(model: LookupModel, case: Case, device: Device) -> dict[str, float]:
-    return model.parts(Workload((), program=case.program), device)
 
 
 if __name__ == "__main__":

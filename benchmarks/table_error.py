@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from benchmarks.onnx_counts import count
 from benchmarks.rivals import RIVALS
-from hwmodels.calibration import Calibration, Sample, accuracy, fit
+from hwmodels.calibrating import Sample, accuracy, fit
+from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.lookup import LookupModel, open_lookup

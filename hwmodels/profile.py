@@ -2,16 +2,18 @@
 
 Networks of random width in every family, in whole numbers too where the device has them, are looked up (what the table
 lacks is measured) and then timed as a whole. Both kinds of rows are kept as they come, so that a profile that was
-interrupted goes on where it stopped, and a second one measures nothing.
+interrupted goes on where it stopped, and a second one measures nothing. What a runtime can't run is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from hwmodels.base import HardwareModelError, Measurement
-from hwmodels.calibration import Calibration, Sample, fit
+from hwmodels.base import HardwareModelError, Measurement, UnsupportedOp
+from hwmodels.calibrating import Sample, fit
+from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
@@ -85,8 +87,18 @@ def network_keys(cases: Sequence[Case], device: Device) -> list[str]:
     return [network_key(structure(case.program, device)) for case in cases]
 
 
-def _samples(model: LookupModel, device: Device, cases: Sequence[Case]) -> list[Sample]:
-    parts = [model.parts(Workload((), program=case.program), device) for case in cases]
+def runnable(model: LookupModel, device: Device, cases: Sequence[Case]) -> list[tuple[Case, dict[str, float]]]:
+    """The networks that the device's runtime can run, with their parts; others (LSTMs on LiteRT) are left out."""
+    found = []
+    for case in cases:
+        with suppress(UnsupportedOp):
+            found.append((case, model.parts(Workload((), program=case.program), device)))
+    return found
+
+
+def _samples(model: LookupModel, device: Device, chosen: Sequence[Case]) -> list[Sample]:
+    known = runnable(model, device, chosen)
+    cases, parts = [case for case, _ in known], [part for _, part in known]
     texts = [structure(case.program, device) for case in cases]
     keys = [network_key(text) for text in texts]
     new = [n for n, key in enumerate(keys) if key not in model.table.rows]

@@ -24,7 +24,7 @@ def measure(workspace: Workspace, hardware: Hardware, table: str, request: Json,
     found = profile(model, hardware.device, report, networks=request.get("networks"))
     with workspace.database.write() as session:
         kept = measurements.calibrate(session, table, found.to_json())
-    return {"calibration": {name: value for name, value in kept.items() if name != "factors"}}
+    return {"calibration": {name: value for name, value in kept.items() if name not in ("factors", "unseen")}}
 
 
 def check(workspace: Workspace, hardware: Hardware, place: Place, report: OnProgress) -> Json:

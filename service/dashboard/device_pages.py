@@ -13,7 +13,7 @@ from db import measurements, profile_jobs
 from hwmodels.device import Device
 from search import plots
 from service import device_words as words
-from service.dashboard.device_plot import operators_figure
+from service.dashboard.device_plot import operators_figure, unseen_figure
 from service.device_views import device_document, device_documents
 from service.errors import Conflict, InvalidRequest
 from service.hardware import device_here
@@ -39,6 +39,7 @@ def device_context(session: Session, device: Device, now: float, error: str = ""
     tables = document["measured"]
     jobs = [_job(job, now) for job in document["profile_jobs"]]
     rows = measurements.of_table(session, tables[0]["key"]) if tables else []
+    known = (tables[0]["calibration"] or {}) if tables else {}
     return {
         "device": _listed(document) | {"sources": document["sources"], "others": _others(document)},
         "facts": words.facts(document),
@@ -46,6 +47,7 @@ def device_context(session: Session, device: Device, now: float, error: str = ""
         "memories": words.memories(document),
         "tables": [_table(device.id, table, now) for table in tables],
         "figure": Markup(plots.embedded(operators_figure(rows))) if tables and tables[0]["operators"] else None,
+        "unseen": Markup(plots.embedded(unseen_figure(known))) if known.get("unseen") else None,
         "profiled": document["kind"] == "measured" and document["cost_model"] == "lookup",
         "networks": DEFAULT_NETWORKS,
         "jobs": jobs,

@@ -6,15 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwmodels.calibration import (
-    BadCalibration,
-    Calibration,
-    Sample,
-    accuracy,
-    fit,
-    kendall_tau,
-    margin,
-)
+from hwmodels.calibrating import Sample, accuracy, fit, kendall_tau, margin
+from hwmodels.calibration import BadCalibration, Calibration
 
 TRUE = {"Conv": 1.1, "Gemm": 0.9, "call": 2.0}
 
@@ -126,6 +119,9 @@ def test_json_gives_the_same_calibration_back() -> None:
         ({"families": [1]}, "families"),
         ({"networks": 2.5}, "networks"),
         ({"created": None}, "created"),
+        ({"unseen": [["plain", 1.0]]}, "unseen"),
+        ({"unseen": [[1, 1.0, 1.0]]}, "family"),
+        ({"unseen": [["plain", 1.0, -1.0]]}, "measured time"),
         ({"surprise": 1}, "exactly"),
     ],
 )

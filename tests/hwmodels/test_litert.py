@@ -8,9 +8,11 @@ import pytest
 
 from hwmodels.base import MeasurementFailed, Source, UnsupportedOp
 from hwmodels.catalogue import device
+from hwmodels.drift import check_drift
 from hwmodels.lookup import open_lookup
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.networks.int8 import int8
+from hwmodels.profile import profile
 from hwmodels.profilers.catalogue import open_profiler
 from hwmodels.profilers.litert import FILE, LiteRtProfiler, tiny
 from hwmodels.profilers.process import Child
@@ -48,6 +50,14 @@ def test_networks_are_timed_from_their_onnx_form(profiler: LiteRtProfiler) -> No
     assert [m.latency_s > 0 for m in found] == [True, True]
     with pytest.raises(UnsupportedOp, match="LSTM"):
         profiler.glance([FAMILIES["recurrent"](0)], DEVICE)
+
+
+def test_what_it_cannot_run_is_left_out_of_a_profile(profiler: LiteRtProfiler) -> None:
+    """A table is calibrated on the networks that can be written as tflite."""
+    model = open_lookup(DEVICE, profiler)
+    found = profile(model, DEVICE, networks=8, families=["mlp", "recurrent"])
+    assert (found.networks, found.families) == (4, ("mlp",))
+    assert check_drift(model, DEVICE).verdict in ("same", "busy", "changed", "other")
 
 
 def test_settings_tell_nodes_apart(profiler: LiteRtProfiler) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hwmodels.calibration import Sample, fit
+from hwmodels.calibrating import Sample, fit
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.networks.disturber import disturber
 from hwmodels.parts import BEYOND, beyond, part_of

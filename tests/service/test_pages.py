@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -242,7 +243,17 @@ def test_the_table_of_a_measured_device_is_described(client: TestClient, workspa
         for number, spread in enumerate((0.01, 0.02, 0.5)):
             row = {"key": f"{number}", "signature": f"Conv({number})", "latency_s": 1e-5, "disagreement": spread}
             measurements.add(session, table, row, 0.0)
-    seen = text_of(client.get("/devices/local-onnxruntime").text)
+        unseen = [["plain", 1.02e-3, 1e-3], ["mlp", 9.5e-5, 1e-4]]
+        errors = {"mean": 0.035, "p90": 0.05, "worst": 0.05, "tau": 1.0, "margin": 0.05, "family_mean": 0.0}
+        about = {"networks": 2, "families": ["plain", "mlp"], "created": "2026-01-01T00:00:00+00:00", "unseen": unseen}
+        measurements.calibrate(session, table.key, errors | about)
+    page = client.get("/devices/local-onnxruntime").text
+    seen = text_of(page)
+    drawn = json.loads(page.partition('id="unseen-figure">')[2].partition("</script>")[0])["data"]
+    assert [(series["name"], series["y"]) for series in drawn] == [
+        ("plain", [pytest.approx(2.0)]),
+        ("mlp", [pytest.approx(-5.0)]),
+    ]
     for words in ("onnxruntime 1 on cpu", "3 operators", "nine rows of ten repeat within 2.00 %", "Conv 3 10 µs"):
         assert words in seen, seen
 

@@ -32,9 +32,10 @@ PHONE_CPU = Device(
     macs_per_s={"fp32": 8 * BIG_HZ, "fp16": 16 * BIG_HZ, "int8": 32 * BIG_HZ},
     mac_energy_j={"fp32": FP32_MAC_J * SHRINK, "fp16": FP16_MAC_J * SHRINK, "int8": integer_mac_j(8, 8) * SHRINK},
     memories=(
-        # Two 128-bit loads a cycle and core; 64 KB and 256 KB a core, 2 MB shared. L2 and L3 bandwidths are assumed.
+        # Two 128-bit loads a cycle and core; 64 KB and 256 KB a core, 512 KB the fastest, 2 MB shared. L2 and L3
+        # bandwidths are assumed.
         Memory("L1 data caches", 4 * 64 * 1024, 32 * BIG_HZ, SRAM_32KB_J_PER_BIT * SHRINK),
-        Memory("L2 caches", 4 * 256 * 1024, 16 * BIG_HZ, SRAM_1MB_J_PER_BIT * SHRINK),
+        Memory("L2 caches", (512 + 3 * 256) * 1024, 16 * BIG_HZ, SRAM_1MB_J_PER_BIT * SHRINK),
         Memory("L3 cache", 2 * 1024 * 1024, 50e9, SRAM_1MB_J_PER_BIT * SHRINK),
         Memory("DRAM", 0, 34.1e9, DRAM_J_PER_BIT / 4),  # LPDDR4X, 4 x 16 bit at 2133 MHz; about 5 pJ/bit, assumed
     ),

@@ -104,7 +104,10 @@ def test_a_cortex_m4_runs_the_visual_wake_words_as_measured() -> None:
 
 
 def test_a_cortex_m4_draws_what_was_measured() -> None:
-    """ResNet-8 10,682 uJ and the keyword spotter 3,372 uJ from the datasheet's current alone, within 8 %."""
+    """ResNet-8 10,682 uJ and the keyword spotter 3,372 uJ within 8 %, from the datasheet's current alone at 3.3 V.
+
+    Nothing was fitted, but the board ran at 1.8 V and drew twice that current: the agreement is luck.
+    """
     for network, measured_j in ((resnet_8(), 10_682e-6), (ds_cnn(), 3_372e-6)):
         assert MODEL.estimate(network, CORTEX_M4)["energy_j"].value == pytest.approx(measured_j, rel=0.08)
 

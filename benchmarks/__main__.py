@@ -23,6 +23,7 @@ BENCHMARKS = (
     "forms_peers",
     "importances",
     "recoveries",
+    "students",
     "channels",
     "zoo",
 )

@@ -1,7 +1,9 @@
 """Network slimming: training with a price on the scales of batch normalisations, so that many become (nearly) zero.
 
 It comes before pruning: the importance "batch-norm-scale" then tells the channels that training has switched off from
-those that it needs.
+those that it needs. The price must be high enough for as many scales to become zero as channels shall go. Between
+layers only zero compares: a normalisation that follows makes up for the size of all scales before it, so a threshold
+above zero can take a whole layer that is needed.
 
 Reference: Liu et al., "Learning efficient convolutional networks through network slimming", 2017, arXiv 1708.06519,
 section 3: the loss plus strength times the sum of |gamma|, minimised with subgradients.

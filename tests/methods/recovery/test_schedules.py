@@ -95,11 +95,14 @@ def test_admm_takes_any_form() -> None:
 
 
 def test_admm_beats_cutting_at_once_where_much_goes() -> None:
-    """At a tenth of the weights, with as many epochs."""
+    """At a tenth of the weights, with as many epochs: thirty, since a way needs steps; the mean of three seeds."""
     teacher, data = task("values", 256)
-    tuning = FineTuning(epochs=10, learning_rate=1e-2, patience=20)
-    at_once, walked = (s.reach(teacher, teacher, data, 0, MaskTarget(0.1)) for s in (OneShot(tuning), Admm(tuning)))
-    assert loss(walked, teacher, data) < loss(at_once, teacher, data)
+    tuning = FineTuning(epochs=30, learning_rate=1e-2, patience=30)
+    at_once, walked = (
+        sum(loss(s.reach(teacher, teacher, data, seed, MaskTarget(0.1)), teacher, data) for seed in range(3))
+        for s in (OneShot(tuning), Admm(tuning))
+    )
+    assert walked < at_once
 
 
 @pytest.mark.seed("dynamic-network-surgery")

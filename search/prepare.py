@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hwmodels.arithmetic import saves
-from hwmodels.base import METRICS
 from methods.base import Method
 from methods.graph.coupling.verify import TOLERANCE, checked
 from search.alone import alone
@@ -54,7 +53,8 @@ def prepare(
     if refusal is not None:
         return refusal | more
     costs = cost_of(context, context.graph).to_json()
-    limits = resolve(parse_limits(context.request["limits"]), upper_ends(costs))
+    upper = upper_ends(costs)
+    limits = resolve(parse_limits(context.request["limits"]), upper)
     least = least_achievable(context, variables, costs)
     prepared = described(context, costs, limits, least, below(limits, least)) | more
     if prepared["infeasible"]:
@@ -63,7 +63,7 @@ def prepare(
     on_progress("what each method brings here", 0, 1)
     wanted = [name for name, method in context.methods.items() if _wanted(context, method)]
     prepared["alone"] = alone(context, wanted, variables, costs)
-    limited = {METRICS[limit.metric]: upper_ends(costs)[METRICS[limit.metric]] for limit in limits}
+    limited = {limit.figure: upper[limit.figure] for limit in limits}
     prepared["guide"] = build_guide(context, variables, losses, limited).to_json()
     return prepared
 

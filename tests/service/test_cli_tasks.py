@@ -12,7 +12,7 @@ from service.app import create_app
 from service.cli import run
 from service.settings import load_settings
 from tests.search.tasks import Task, regression, tagging
-from tests.service.test_pages import text_of
+from tests.service.page_text import text_of
 
 
 def deep_compression(task: Task, data: Path, out: Path) -> list[str]:

@@ -90,6 +90,11 @@ class Table:
         self.rows[key] = read_row(row)
         self.signatures[key] = signature
 
+    def add_gauge(self, gauge_s: float) -> None:
+        """Keeps what the work that tells a quiet machine takes, where that is known (above 0)."""
+        if gauge_s > 0:
+            self.add(GAUGE, "a fixed piece of work", Measurement(gauge_s, gauge_s, gauge_s, 1, 0.0))
+
     @property
     def overhead_s(self) -> float:
         """Cost of one call before any node runs. Raises BadTable where it was never measured."""

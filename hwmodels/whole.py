@@ -98,9 +98,7 @@ class WholeModel:
             self.profiler.gauge_s = self.table.rows[GAUGE].latency_s
         (found,) = self.profiler.measure([program], device)
         self.table.add(key, summary(text), found)
-        gauge_s = self.profiler.gauge_s
-        if gauge_s > 0:
-            self.table.add(GAUGE, "a fixed piece of work", Measurement(gauge_s, gauge_s, gauge_s, 1, 0.0))
+        self.table.add_gauge(self.profiler.gauge_s)
 
 
 def network_key(text: str) -> str:

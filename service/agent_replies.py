@@ -50,7 +50,7 @@ def _check_times(header: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     extra = sorted(set(header) - {"measurements", "gauge_s", "blobs"})
     if extra:
         raise BadFrame(f"a reply to `time` has measurements and gauge_s; this one also has {', '.join(extra)[:200]}")
-    rows, wanted = header.get("measurements"), len(request["labels"]) + bool(request.get("gauge"))
+    rows, wanted = header.get("measurements"), len(request["labels"])
     if not isinstance(rows, list) or len(rows) != wanted:
         found = f"{len(rows)} were sent" if isinstance(rows, list) else "there is no such list"
         raise BadFrame(f"{wanted} measurements were asked for, and {found}")

@@ -17,7 +17,7 @@ def parts(header: dict[str, Any], blobs: Sequence[bytes]) -> Iterator[Reply]:
     if not _may_be_cut(header):
         yield header, list(blobs)
         return
-    ahead = 1 if header.get("disturb") else 0  # what runs ahead of every other program goes with each part
+    ahead = len(blobs) - len(header["labels"])  # the gauge's work and what disturbs go with each part
     for start in range(0, len(header["labels"]), TOGETHER):
         part = slice(start, start + TOGETHER)
         yield header | {"labels": header["labels"][part]}, [*blobs[:ahead], *blobs[ahead:][part]]
@@ -32,8 +32,8 @@ def joined(replies: Sequence[Reply]) -> Reply:
 
 
 def _may_be_cut(header: dict[str, Any]) -> bool:
-    """Only timing of single programs, each on its own terms: no fair ratios asked for, no gauge measured beside it."""
-    if header.get("action") != "time" or len(header.get("labels", ())) <= TOGETHER or header.get("gauge"):
+    """Only timing of single programs, each on its own terms: no fair ratios asked for."""
+    if header.get("action") != "time" or len(header.get("labels", ())) <= TOGETHER:
         return False
     effort = EFFORTS.get(str(header.get("effort")))
     lists = [name for name, value in header.items() if isinstance(value, list)]

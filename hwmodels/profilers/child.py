@@ -6,8 +6,8 @@ on a small device this is all there is.
 
 Requests name the runtime, whose file in `runtimes` opens programs, and an action:
 
-    time   programs -> a Measurement each, all interleaved; with `gauge` one more, of the gauge's own work; with
-           `meter` also the joules of a call, where this machine has a meter
+    time   programs -> a Measurement each, all interleaved; with `meter` also the joules of a call, where this machine
+           has a meter
     look   whatever the runtime's file tells of a program
 """
 
@@ -93,11 +93,10 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
         opened = (_runtime(header).open_run(program, header) for _ in range(header["copies"]))
         runs.append(list(opened))
     _at("timing")
-    work = [[gauge.run]] if header["gauge"] else []
-    found = measure_interleaved(runs + work, gauge, EFFORTS[header["effort"]], ahead)
+    found = measure_interleaved(runs, gauge, EFFORTS[header["effort"]], ahead)
     if header.get("meter"):
         _at("metering")
-        found = with_energy(found, [copies[0] for copies in runs + work], meter_here(header["runtime"]))
+        found = with_energy(found, [copies[0] for copies in runs], meter_here(header["runtime"]))
     return {"measurements": [vars(m) for m in found], "gauge_s": gauge.best_s}, []
 
 

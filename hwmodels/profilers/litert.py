@@ -48,11 +48,11 @@ class LiteRtProfiler(Timed):
             found += [_each(node, time, call_overhead(one, chain).latency_s) for node, time in zip(part, times)]
         return found
 
-    def measure_itself(self, device: Device) -> tuple[Measurement, Measurement]:
-        """What one call costs before any operator runs, and what the gauge's fixed work takes."""
+    def measure_itself(self, device: Device) -> Measurement:
+        """What one call costs before any operator runs."""
         chains = [tiny(1), tiny(CHAIN)]
-        one, chain, work = self._times(chains, device, effort="itself", labels=CALLS, gauge=True)
-        return call_overhead(one, chain), work
+        one, chain = self._times(chains, device, effort="itself", labels=CALLS)
+        return call_overhead(one, chain)
 
     def nodes(self, program: bytes, device: Device, known: Collection[str] = ()) -> list[RuntimeNode]:
         """The operators that LiteRT executes for an ONNX network; those with a key in `known` without their model.

@@ -12,7 +12,7 @@ from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.empty import CHAIN, call_overhead, empty, product
 from hwmodels.profilers.nodes import runtime_nodes
 from hwmodels.profilers.runtime_node import RuntimeNode
-from hwmodels.profilers.timed import Timed
+from hwmodels.profilers.timed import Timed, copies_of
 
 TOGETHER = 128
 """Single nodes that are timed interleaved at once: each holds a session and its weights open."""
@@ -40,12 +40,11 @@ class OnnxRuntimeProfiler(Timed):
             found += self._disturbed(models, device, effort="nodes", labels=labels)
         return found
 
-    def measure_itself(self, device: Device) -> tuple[Measurement, Measurement]:
-        """What one call costs before any node runs, and what the gauge's fixed work takes."""
+    def measure_itself(self, device: Device) -> Measurement:
+        """What one call costs before any node runs."""
         chains, labels = [empty(1), empty(CHAIN)], ["an empty call", "a chain of empty nodes"]
         one, chain = self._disturbed(chains, device, effort="itself", labels=labels)
-        (work,) = self._times([], device, effort="itself", labels=[], gauge=True)
-        return call_overhead(one, chain), work
+        return call_overhead(one, chain)
 
     def _gauge(self, device: Device) -> list[bytes]:
         """On several threads a moment is quiet only if it is so for all of them."""
@@ -53,7 +52,8 @@ class OnnxRuntimeProfiler(Timed):
 
     def _disturbed(self, programs: Sequence[bytes], device: Device, **more: Any) -> list[Measurement]:
         """Times with other work ahead of every call, as inside a network."""
-        return self._times([disturber(), *programs], device, optimise=False, disturb=True, **more)
+        programs = [disturber(), *programs]
+        return self._times(programs, device, optimise=False, disturb=True, copies=copies_of(programs), **more)
 
     def nodes(self, program: bytes, device: Device, known: Collection[str] = ()) -> list[RuntimeNode]:
         """The nodes that onnxruntime executes for a network; those with a key in `known` come without their model."""

@@ -34,11 +34,11 @@ class OpenVinoProfiler(Timed):
             found += self._pieces(own[start : start + TOGETHER], device)
         return found
 
-    def measure_itself(self, device: Device) -> tuple[Measurement, Measurement]:
-        """What one call costs before any node runs, and what the gauge's fixed work takes."""
+    def measure_itself(self, device: Device) -> Measurement:
+        """What one call costs before any node runs."""
         programs, labels = [primer(1), primer(CHAIN)], ["a tiny node", "a chain of tiny nodes"]
-        one, chain, work = self._times(programs, device, effort="itself", labels=labels, gauge=True)
-        return call_overhead(one, chain), work
+        one, chain = self._times(programs, device, effort="itself", labels=labels)
+        return call_overhead(one, chain)
 
     def nodes(self, program: bytes, device: Device, known: Collection[str] = ()) -> list[RuntimeNode]:
         """What OpenVINO executes for a network, in order; those with a key in `known` come without their model.

@@ -51,5 +51,5 @@ class NodeProfiler(Profiler, Protocol):
     def measure_nodes(self, nodes: list[RuntimeNode], device: Device) -> list[Measurement]:
         """Times nodes alone, all interleaved; raises MeasurementFailed."""
 
-    def measure_itself(self, device: Device) -> tuple[Measurement, Measurement]:
-        """What one call costs before any node runs, and what the gauge's fixed work takes."""
+    def measure_itself(self, device: Device) -> Measurement:
+        """What one call costs before any node runs; `gauge_s` is known afterwards."""

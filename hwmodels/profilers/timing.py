@@ -2,8 +2,9 @@
 
 Other programs on the machine only ever add time, so the minimum repeats to well under 1 % where medians and means
 move by 5 to 20 %, given that it sees quiet moments. A gauge (a fixed piece of work whose best time is known) is run
-between all bursts and says which moments those are: noise makes a measurement take longer, and in the end widens its
-error, but doesn't bend it. Two halves of the quiet bursts that agree say when to stop.
+between all bursts and says which moments those are; a burst waits for one, because on a rented machine whose
+neighbours compute there are few, of some milliseconds each. Noise makes a measurement take longer, and in the end
+widens its error, but doesn't bend it. Two halves of the quiet bursts that agree say when to stop.
 """
 
 from __future__ import annotations
@@ -26,42 +27,72 @@ class Effort:
         bursts, most_bursts: quiet bursts of an item that are enough where their halves agree, and in any case.
         burst_s: time that a burst should take, within `calls` calls (least, most).
         tolerance: relative disagreement of two halves of the bursts at which an item is settled.
-        budget_s: no third or later round is begun after it. pause_s: waited after each round.
+        budget_s: after two rounds and so long, only items that had no quiet moment go on, `LONGER` times as long at
+            most. patience_s: the longest that a burst waits for a quiet moment. pause_s: waited after each round.
         together: items go on until all are settled, so that their ratios are fair.
     """
 
     bursts: int = 6
     most_bursts: int = 16
-    burst_s: float = 4e-3
+    burst_s: float = 1.5e-3
     calls: tuple[int, int] = (2, 40)
     tolerance: float = 5e-3
     budget_s: float = 5.0
+    patience_s: float = 20e-3
     pause_s: float = 0.0
     together: bool = False
 
 
+LONGER = 3
+"""A table that is filled once had better wait than hold what was measured in noise alone."""
+
 EFFORTS: Mapping[str, Effort] = {
-    "networks": Effort(burst_s=20e-3, together=True, budget_s=15.0),
-    "glance": Effort(bursts=4, most_bursts=8, burst_s=10e-3, together=True, budget_s=0.6),
+    "networks": Effort(burst_s=5e-3, calls=(3, 40), together=True, budget_s=15.0),
+    "glance": Effort(bursts=4, most_bursts=8, burst_s=5e-3, together=True, budget_s=0.6),
     "nodes": Effort(),
     "itself": Effort(bursts=40, most_bursts=40, together=True, pause_s=0.03),
 }
 """Whole networks; the same in about a second; single nodes; an empty call."""
 
 
+CONFIRMED = 8
+"""Readings of a gauge that must be as low before it counts as its best: a single one may be luck."""
+
+
 @dataclass
 class Gauge:
-    """A fixed piece of work; `best_s` is what it takes when nothing disturbs, the least seen so far."""
+    """A fixed piece of work; `best_s` is what it takes when nothing disturbs, as low as several readings were."""
 
     run: Run
     best_s: float = float("inf")
-    calls: int = 8
-    slack: float = 0.04
+    calls: int = 4
+    slack: float = 0.05
+    lowest: list[float] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a best time yet."""
+        return self.best_s < float("inf")
+
+    @property
+    def quiet_s(self) -> float:
+        """What a reading takes at most in a quiet moment."""
+        return self.best_s * (1.0 + self.slack)
 
     def read(self) -> float:
-        """Seconds that the work takes now; at most `slack` above `best_s` is a quiet moment."""
+        """Seconds that the work takes now."""
         now = min(_burst(self.run, self.calls)) * 1e-9
-        self.best_s = min(self.best_s, now)
+        self.lowest = sorted([*self.lowest, now])[:CONFIRMED]
+        if len(self.lowest) == CONFIRMED:
+            self.best_s = min(self.best_s, self.lowest[-1])
+        return now
+
+    def wait(self, patience_s: float) -> float:
+        """Reads until a moment is quiet, for so long at most once the best is known; the last reading."""
+        deadline = time.monotonic() + patience_s
+        now = self.read()
+        while not self.known or (now > self.quiet_s and time.monotonic() < deadline):
+            now = self.read()
         return now
 
 
@@ -75,7 +106,7 @@ class _Item:
 
     def quiet(self, gauge: Gauge) -> list[int]:
         """Shortest calls of the bursts that ran undisturbed."""
-        return [least for reading, least in self.minima if reading <= gauge.best_s * (1.0 + gauge.slack)]
+        return [least for reading, least in self.minima if reading <= gauge.quiet_s]
 
     def disagreement(self, gauge: Gauge) -> float:
         """Of two halves of the quiet bursts; without two, of all, and no less than the gauge was late."""
@@ -109,20 +140,31 @@ def measure_interleaved(
 
 
 def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None) -> None:
-    deadline = time.monotonic() + effort.budget_s
-    active, number = items, 0
-    while active and (number < 2 or time.monotonic() < deadline):
-        before = gauge.read()
+    start, number = time.monotonic(), 0
+    active = items
+    while active:
+        before = float("inf")
         for item in active:
+            if number >= 2 and _given_up(item, gauge, effort, time.monotonic() - start):
+                continue
+            if not before <= gauge.quiet_s < float("inf"):
+                before = gauge.wait(effort.patience_s)
             burst = _burst(item.runs[number % len(item.runs)], item.calls, ahead)
             after = gauge.read()
             item.times += burst
             item.minima.append((max(before, after), min(burst)))
             before = after
-        unsettled = [item for item in active if not _settled(item, gauge, effort)]
-        active = active if effort.together and unsettled else unsettled
         number += 1
+        spent_s = time.monotonic() - start
+        wanted = [item for item in active if not (number >= 2 and _given_up(item, gauge, effort, spent_s))]
+        unsettled = [item for item in wanted if not _settled(item, gauge, effort)]
+        active = wanted if effort.together and unsettled else unsettled
         time.sleep(effort.pause_s)
+
+
+def _given_up(item: _Item, gauge: Gauge, effort: Effort, spent_s: float) -> bool:
+    """Whether time is up for an item: sooner where it has two halves to compare."""
+    return spent_s >= effort.budget_s * (1 if len(item.quiet(gauge)) >= 2 else LONGER)
 
 
 def _settled(item: _Item, gauge: Gauge, effort: Effort) -> bool:

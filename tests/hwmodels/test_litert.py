@@ -82,7 +82,7 @@ def test_the_file_of_a_finalist_is_what_was_measured(profiler: LiteRtProfiler) -
 def test_a_broken_program_is_a_failed_measurement() -> None:
     """With what the runtime says of it, and the next request is served."""
     child = Child()
-    usual = {"action": "time", "runtime": "litert", "threads": 1, "copies": 1, "gauge": False, "gauge_s": 0.0}
+    usual = {"action": "time", "runtime": "litert", "threads": 1, "copies": 1, "gauge_s": 0.0}
     request = usual | {"labels": ["network"], "effort": "glance"}
     with pytest.raises(MeasurementFailed, match=r"(?i)runtime .*model"):
         child.request(request, [b"no program at all"])

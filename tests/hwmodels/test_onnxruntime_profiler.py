@@ -46,9 +46,9 @@ def gone(pid: int) -> bool:
 def test_the_gauge_is_shared_between_profilers(profiler: OnnxRuntimeProfiler) -> None:
     """The best time that one process saw holds for the next, so that it knows a quiet machine from the start."""
     profiler.gauge_s = 1e-9
-    overhead, gauge = profiler.measure_itself(LOCAL_ONNXRUNTIME)
+    overhead = profiler.measure_itself(LOCAL_ONNXRUNTIME)
     assert profiler.gauge_s == 1e-9
-    assert min(overhead.disagreement, gauge.disagreement) > 1.0
+    assert overhead.disagreement > 1.0
 
 
 def test_a_hang_becomes_measurement_failed() -> None:

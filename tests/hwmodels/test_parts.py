@@ -54,7 +54,7 @@ def test_what_runs_ahead_is_not_timed() -> None:
 def test_the_child_disturbs_what_it_times() -> None:
     """The first program of such a request isn't measured itself."""
     child = Child()
-    usual = {"runtime": "onnxruntime", "copies": 1, "optimise": False, "gauge": False, "gauge_s": 0.0}
+    usual = {"runtime": "onnxruntime", "copies": 1, "optimise": False, "gauge_s": 0.0}
     header = {"action": "time", "effort": "glance", "labels": ["one"], "disturb": True} | usual
     reply, _ = child.request(header | settings_of(LOCAL_ONNXRUNTIME), [disturber(), disturber()])
     child.close()

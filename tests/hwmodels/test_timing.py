@@ -25,6 +25,20 @@ class Clock:
 
         return run
 
+    def noisy_until(
+        self, end: int, quiet: int = 0, period: int = 1
+    ) -> Callable[[Callable[[], None]], Callable[[], None]]:
+        """Makes work take half as long again until `end`, but for the first `quiet` nanoseconds of each period."""
+
+        def noisy(work: Callable[[], None]) -> Callable[[], None]:
+            def run() -> None:
+                self.slow = 1.0 if self.now >= end or self.now % period < quiet else 1.5
+                work()
+
+            return run
+
+        return noisy
+
     def perf_counter_ns(self) -> int:
         return self.now
 
@@ -55,7 +69,9 @@ def test_bursts_are_interleaved(clock: Clock) -> None:
 @pytest.mark.parametrize(("each_s", "calls"), [(1e-6, 40), (1e-3, 4), (50e-3, 2)])
 def test_calls_per_burst_follow_the_latency(clock: Clock, each_s: float, calls: int) -> None:
     """Tiny work is called forty times a burst, long work twice."""
-    (found,) = measure_interleaved([[clock.work("a", int(each_s * 1e9))]], Gauge(clock.work("g", 1000)), Effort())
+    (found,) = measure_interleaved(
+        [[clock.work("a", int(each_s * 1e9))]], Gauge(clock.work("g", 1000)), Effort(burst_s=4e-3)
+    )
     assert found.calls == 6 * calls
 
 
@@ -75,11 +91,40 @@ def test_noise_prolongs_and_does_not_bend(clock: Clock) -> None:
 
 
 def test_endless_noise_widens_the_error(clock: Clock) -> None:
-    """A machine that stays 30 % slow until the budget is spent says so in the disagreement."""
+    """A machine that stays 30 % slow is given three times the budget, then says so in the disagreement."""
     clock.slow = 1.3
     gauge = Gauge(clock.work("g", 1000), best_s=1e-6)
     (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort(budget_s=1.0))
     assert found.disagreement == pytest.approx(0.3)
+    assert clock.monotonic() == pytest.approx(3.0, abs=0.1)
+
+
+def test_what_had_no_quiet_moment_goes_on(clock: Clock) -> None:
+    """Noise beyond the budget is waited out for an item that was measured in noise alone."""
+    noisy = clock.noisy_until(1_500_000_000)
+    gauge = Gauge(noisy(clock.work("g", 1000)), best_s=1e-6)
+    (found,) = measure_interleaved([[noisy(clock.work("a", 1_000_000))]], gauge, Effort(budget_s=1.0))
+    assert (found.latency_s, found.disagreement) == (pytest.approx(1e-3), 0.0)
+    assert 1.5 < clock.monotonic() < 1.6
+
+
+def test_bursts_wait_for_quiet_moments(clock: Clock) -> None:
+    """Where five milliseconds in twenty-five are quiet, most calls fall into these."""
+    noisy = clock.noisy_until(10**12, quiet=5_000_000, period=25_000_000)
+    gauge = Gauge(noisy(clock.work("g", 1000)), best_s=1e-6)
+    runs = [[noisy(clock.work(name, 100_000))] for name in "abcd"]
+    for found in measure_interleaved(runs, gauge, Effort()):
+        assert found.median_s == pytest.approx(1e-4)
+        assert found.disagreement == 0.0
+
+
+def test_a_lucky_reading_is_no_best_time(clock: Clock) -> None:
+    """What the gauge takes is as low as several readings were; one that nothing confirms makes no noise of the rest."""
+    gauge = Gauge(clock.work("g", 1000))
+    for number in range(40):
+        clock.slow = 0.7 if number == 20 else 1.0
+        gauge.read()
+    assert gauge.best_s == pytest.approx(1e-6)
 
 
 def test_copies_take_turns(clock: Clock) -> None:

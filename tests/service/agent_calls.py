@@ -26,7 +26,7 @@ BODY: Json = {
     "machine": machine_key(),
     "runtimes": {"onnxruntime": "1.2.3"},
 }
-ASKED: Json = {"action": "time", "runtime": "onnxruntime", "labels": ["a", "b"], "gauge": False, "timeout_s": 60.0}
+ASKED: Json = {"action": "time", "runtime": "onnxruntime", "labels": ["a", "b"], "timeout_s": 60.0}
 ROW: Json = {"latency_s": 1e-5, "p10_s": 1.1e-5, "median_s": 2e-5, "calls": 9, "disagreement": 0.01}
 
 

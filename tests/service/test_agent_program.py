@@ -28,7 +28,7 @@ from tests.service.agent_calls import Caller, add_device
 from tests.service.agent_processes import Board, agent, free_port, jobs_of, service_on, settings_at
 
 TIME = {"action": "time", "runtime": "onnxruntime", "batch": 1, "threads": 1, "precision": "", "effort": "glance"}
-TIME |= {"copies": 1, "optimise": False, "gauge": False, "gauge_s": 0.0}
+TIME |= {"copies": 1, "optimise": False, "gauge_s": 0.0}
 
 
 @pytest.fixture(scope="module")

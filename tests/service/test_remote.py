@@ -28,7 +28,7 @@ from tests.service.agent_calls import ASKED, ROW, frame, times
 from tests.service.helpers import row_of, toy_search, wait_for
 
 BOARD = Board("a board, 4 cores", {"onnxruntime": "1.2.3"})
-NODES: Json = {"action": "time", "runtime": "onnxruntime", "effort": "nodes", "gauge": False, "gauge_s": 0.0}
+NODES: Json = {"action": "time", "runtime": "onnxruntime", "effort": "nodes", "gauge_s": 0.0}
 Answer = Callable[[Json, list[bytes]], bytes]
 
 
@@ -117,13 +117,12 @@ def test_many_programs_become_small_jobs(workspace: Workspace, board: AgentRow) 
     assert frames(workspace) == []
 
 
-@pytest.mark.parametrize("change", [{"effort": "networks"}, {"gauge": True}, {"inputs": [1] * 20}, {"action": "look"}])
+@pytest.mark.parametrize("change", [{"effort": "networks"}, {"inputs": [1] * 20}, {"action": "look"}])
 def test_what_belongs_together_stays_together(workspace: Workspace, board: AgentRow, change: Json) -> None:
-    """Networks that are compared, a gauge beside them, and whatever else than timing is one job."""
+    """Networks that are compared, and whatever else than timing is one job."""
     programs = [b"1"] * 20
     header = NODES | {"labels": ["x"] * 20} | change
-    rows = 20 + bool(change.get("gauge"))
-    with answering(workspace, board, lambda *_: times([ROW] * rows)):
+    with answering(workspace, board, lambda *_: times([ROW] * 20)):
         remote_channel(workspace, "my-board").request(header, programs)
     assert len(jobs(workspace)) == 1
 

@@ -10,6 +10,7 @@ BENCHMARKS = (
     "planning",
     "overhead",
     "recipes_error",
+    "cores",
     "table_error",
     "runtimes_error",
     "demo_stages",

@@ -17,7 +17,7 @@ import numpy as np
 from hwmodels.profilers.runtime_node import RuntimeNode
 
 BEYOND = "weights beyond "
-SIZES_MB = (0.25, 0.5, 1, 2, 4, 8, 16)
+SIZES_MB = (2, 4, 8, 16)
 """Sizes of caches that weights may exceed, in 10^6 bytes."""
 
 NOMINAL_S_PER_BYTE = 1e-11

@@ -22,6 +22,9 @@ from search.problem import Recipe
 
 Document = dict[str, Any]
 
+REPEATS = 0.015
+"""Relative error of a measurement at the least: separate ones of one network differ by up to 1.5 %."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -73,9 +76,10 @@ def metered(runs: Sequence[Measurement]) -> bool:
 
 
 def figures_of(run: Measurement, with_energy: bool) -> Document:
-    """What was measured, as figures."""
+    """What was measured, as figures; halves of one measurement can agree by chance, so no bar is below `REPEATS`."""
     found = {"latency_s": run.latency_s} | ({"energy_j": run.energy_j} if with_energy else {})
-    return {name: {"value": v, "source": Source.MEASURED.value, "error": run.disagreement} for name, v in found.items()}
+    error = max(REPEATS, run.disagreement)
+    return {name: {"value": v, "source": Source.MEASURED.value, "error": error} for name, v in found.items()}
 
 
 def values_of(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

@@ -27,8 +27,9 @@ class Effort:
         bursts, most_bursts: quiet bursts of an item that are enough where their halves agree, and in any case.
         burst_s: time that a burst should take, within `calls` calls (least, most).
         tolerance: relative disagreement of two halves of the bursts at which an item is settled.
-        budget_s: after two rounds and so long, only items that had no quiet moment go on, `LONGER` times as long at
-            most. patience_s: the longest that a burst waits for a quiet moment. pause_s: waited after each round.
+        budget_s: after two rounds and so long, only items go on that had no quiet moment where others had, `LONGER`
+            times as long at most. patience_s: the longest that a burst waits for a quiet moment.
+        pause_s: waited after each round.
         together: items go on until all are settled, so that their ratios are fair.
     """
 
@@ -43,7 +44,7 @@ class Effort:
     together: bool = False
 
 
-LONGER = 3
+LONGER = 2
 """A table that is filled once had better wait than hold what was measured in noise alone."""
 
 EFFORTS: Mapping[str, Effort] = {
@@ -108,11 +109,14 @@ class _Item:
         """Shortest calls of the bursts that ran undisturbed."""
         return [least for reading, least in self.minima if reading <= gauge.quiet_s]
 
+    def has_halves(self, gauge: Gauge) -> bool:
+        """Whether there are two quiet bursts to compare."""
+        return len(self.quiet(gauge)) >= 2
+
     def disagreement(self, gauge: Gauge) -> float:
         """Of two halves of the quiet bursts; without two, of all, and no less than the gauge was late."""
-        quiet = self.quiet(gauge)
-        if len(quiet) >= 2:
-            return _halves(quiet)
+        if self.has_halves(gauge):
+            return _halves(self.quiet(gauge))
         late = min(reading for reading, _ in self.minima) / gauge.best_s - 1.0
         return max(late, _halves([least for _, least in self.minima]))
 
@@ -140,12 +144,12 @@ def measure_interleaved(
 
 
 def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None) -> None:
-    start, number = time.monotonic(), 0
-    active = items
+    start, number, active = time.monotonic(), 0, items
+    longest = _longest(items, gauge, effort)
     while active:
         before = float("inf")
         for item in active:
-            if number >= 2 and _given_up(item, gauge, effort, time.monotonic() - start):
+            if number >= 2 and time.monotonic() - start >= longest[item.has_halves(gauge)]:
                 continue
             if not before <= gauge.quiet_s < float("inf"):
                 before = gauge.wait(effort.patience_s)
@@ -155,16 +159,19 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
             item.minima.append((max(before, after), min(burst)))
             before = after
         number += 1
+        longest = _longest(items, gauge, effort)
         spent_s = time.monotonic() - start
-        wanted = [item for item in active if not (number >= 2 and _given_up(item, gauge, effort, spent_s))]
+        wanted = [item for item in active if number < 2 or spent_s < longest[item.has_halves(gauge)]]
         unsettled = [item for item in wanted if not _settled(item, gauge, effort)]
         active = wanted if effort.together and unsettled else unsettled
         time.sleep(effort.pause_s)
 
 
-def _given_up(item: _Item, gauge: Gauge, effort: Effort, spent_s: float) -> bool:
-    """Whether time is up for an item: sooner where it has two halves to compare."""
-    return spent_s >= effort.budget_s * (1 if len(item.quiet(gauge)) >= 2 else LONGER)
+def _longest(items: Sequence[_Item], gauge: Gauge, effort: Effort) -> dict[bool, float]:
+    """Seconds after which an item is given up, by whether it has two halves to compare: without them it is given longer
+    where others have, so that there are quiet moments to hope for."""
+    hope = any(item.has_halves(gauge) for item in items)
+    return {True: effort.budget_s, False: effort.budget_s * (LONGER if hope else 1)}
 
 
 def _settled(item: _Item, gauge: Gauge, effort: Effort) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 from torch import nn
 
 from examples.networks import DigitsCNN
 from examples.train import train
+from hwmodels.onnx_runtime import session
 from methods.base import Data
 from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
@@ -100,9 +100,9 @@ def test_what_was_trained_is_what_the_integer_model_computes(learn_steps: bool) 
     graph = trained("6")
     rounded = quantised(graph, "w4a8", learn_steps=learn_steps)
     refined = FineTuning(epochs=3).recover(rounded, graph, SPLITS.train, 0)
-    session = ort.InferenceSession(export(refined), providers=["CPUExecutionProvider"])
+    opened = session(export(refined))
     (images,) = SPLITS.report.inputs
-    (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    (found,) = opened.run(None, {opened.get_inputs()[0].name: images.numpy()})
     with torch.no_grad():
         wanted = refined(images)[0].numpy()
     assert np.abs(found - wanted).max() <= (wanted.max() - wanted.min()) / 255

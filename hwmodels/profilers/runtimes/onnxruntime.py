@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwmodels.base import MeasurementFailed, UnsupportedOp
-from hwmodels.onnx_runtime import ort
+from hwmodels.onnx_runtime import EXACT, ort
 from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.cores import pinned_threads
 
@@ -93,6 +93,7 @@ def open_session(program: bytes, batch: int, optimise: bool, save_to: str = "") 
         options.intra_op_num_threads = options.inter_op_num_threads = 1
     else:
         options.use_per_session_threads = False
+    options.add_session_config_entry(*EXACT)
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL

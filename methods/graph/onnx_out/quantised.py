@@ -17,6 +17,21 @@ from methods.graph.onnx_out.emitter import Emitter, Translator
 from methods.graph.onnx_out.types import to_numpy
 from methods.graph.ops import kind_of
 
+SAFE = 64
+"""Size of a weight's codes up to which two products with bytes add up in 16 bits: 2 x 255 x 64 is below 2^15."""
+
+
+def _finer(e: Emitter, node: Any) -> int:
+    """What codes of few bits are multiplied by, and their scale divided: biases are rounded to a multiple of it, which
+    is coarse for weights of four bits."""
+    plain = not bool(e.fold(node.args[2]).any())
+    return max(1, SAFE // max(-int(node.args[4]), int(node.args[5]))) if plain else 1
+
+
+def _scales(e: Emitter, node: Any) -> Any:
+    """The scales `[out]` of a quantised weight as it is exported."""
+    return (to_numpy(e.fold(node.args[1])) / _finer(e, node)).astype(np.float32)
+
 
 def _int8_weight(e: Emitter, node: Any, transpose: bool) -> tuple[str, Any]:
     """A quantised weight as codes behind DequantizeLinear; returns its name and the scale `[out]`."""
@@ -25,11 +40,12 @@ def _int8_weight(e: Emitter, node: Any, transpose: bool) -> tuple[str, Any]:
     view = [1] * weight.dim()
     view[axis] = -1
     codes = (weight.detach().float() * (1.0 / scale).view(view)).round() + zero.view(view)
-    array, axis = to_numpy(codes.clamp(low, high).to(torch.int8)), axis
+    array = to_numpy((codes.clamp(low, high) * _finer(e, node)).to(torch.int8))
     array, axis = (array.T, 1 - axis) if transpose else (array, axis)
-    scales = scale.numpy().astype(np.float32)
+    scales = _scales(e, node)
     name = f"{node.name}/t" if transpose else node.name
-    inputs = [e.constant(array, f"{name}/codes"), e.constant(scales), e.constant(zero.numpy().astype(np.int8))]
+    zeros = e.constant(zero.numpy().astype(np.int8), f"{name}/zeros")  # never shared: onnxruntime may replace each
+    inputs = [e.constant(array, f"{name}/codes"), e.constant(scales), zeros]
     return e.emit_all("DequantizeLinear", inputs, [name], axis=axis)[0], scales
 
 
@@ -64,7 +80,7 @@ def weight_of(e: Emitter, layer: fx.Node, transpose: bool = False) -> tuple[str,
     if fixed and in_codes(layer):
         known = f"{value.name}/t" if transpose else value.name
         if any(known in n.output for n in e.nodes):
-            return known, to_numpy(e.fold(value.args[1])).astype(np.float32)
+            return known, _scales(e, value)
         return _int8_weight(e, value, transpose)
     if not transpose:
         return e.value(value), None

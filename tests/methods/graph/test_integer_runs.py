@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from hwmodels.onnx_runtime import session
 from methods.base import Data
 from methods.graph.intake.capture import capture
 from methods.graph.ir import Graph
@@ -31,9 +32,9 @@ def in_eight_bits(name: str, **settings: object) -> Graph:
 
 def run(program: onnx.ModelProto | bytes, inputs: tuple[torch.Tensor, ...], names: list[str]) -> list[np.ndarray]:
     data = program if isinstance(program, bytes) else program.SerializeToString()
-    session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    feeds = {i.name: x.numpy() for i, x in zip(session.get_inputs(), inputs, strict=True)}
-    return list(session.run(names, feeds))
+    opened = session(data)
+    feeds = {i.name: x.numpy() for i, x in zip(opened.get_inputs(), inputs, strict=True)}
+    return list(opened.run(names, feeds))
 
 
 @pytest.mark.seed("integer-only-quant")

@@ -33,7 +33,9 @@ Document = dict[str, Any]
 README = """This folder was made by Fitwright.
 
 model.fwm      the compressed model, packed; fitwright.load("model.fwm") gives a trainable nn.Module
-model.onnx     the same model for any ONNX runtime; the first axis of inputs and outputs is the batch
+model.onnx     the same model for any ONNX runtime; the first axis of inputs and outputs is the batch. With int8 layers,
+               on x86 processors without VNNI, open it in onnxruntime with the session option
+               session.x64quantprecision=1, as it was measured: without it products of bytes overflow there
 model.tflite   (for LiteRT alone) the same model as that runtime was measured with
 untouched.fwm  the model as it came, to compare with
 recipe.json    what was done at each site; receipt.json: everything needed to do it again

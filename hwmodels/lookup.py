@@ -28,6 +28,9 @@ MODEL_ERROR = 0.05
 networks of 0.1 to 3 ms (benchmarks/table_error.py) and more for recipes of 20 to 100 us (benchmarks/recipes_error.py),
 where it is mostly a bias that two versions of one network share."""
 
+LEAST_SHARE = 0.01
+"""Of what was timed, the least that is the node's own."""
+
 CALL = "call"
 """Name of the entry of `Cost.per_op` for what a call costs before any node runs."""
 
@@ -105,8 +108,10 @@ class LookupModel:
         return found
 
     def share_s(self, node: RuntimeNode) -> float:
-        """Seconds of a node whose row is there, without the call that was timed with it."""
-        return max(0.0, self.table.rows[node.key].latency_s - self.table.overhead_s)
+        """Seconds of a node whose row is there, without the call that was timed with it; never quite nothing, which a
+        call that was timed in noise would make of small nodes."""
+        timed_s = self.table.rows[node.key].latency_s
+        return max(LEAST_SHARE * timed_s, timed_s - self.table.overhead_s)
 
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
         """The runtime's nodes, with a row in the table for each: those that it lacks are measured now."""

@@ -9,7 +9,7 @@ import pytest
 from hwmodels.base import HardwareModelError, Measurement, MeasurementFailed, Source
 from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
-from hwmodels.lookup import CALL, MODEL_ERROR, LookupModel, open_lookup
+from hwmodels.lookup import CALL, LEAST_SHARE, MODEL_ERROR, LookupModel, open_lookup
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.table import GAUGE, OVERHEAD, BadTable
@@ -69,8 +69,9 @@ def test_latency_is_the_sum_of_the_nodes(profiler: Recording, rows: list[dict[st
     model = stored(profiler, rows)
     cost = model.estimate(workload(), LOCAL_ONNXRUNTIME)
     overhead = model.table.overhead_s
-    nodes = [m.latency_s - overhead for key, m in model.table.rows.items() if key not in (OVERHEAD, GAUGE)]
-    assert cost["latency_s"].value == pytest.approx(overhead + sum(max(0.0, share) for share in nodes))
+    nodes = [m.latency_s for key, m in model.table.rows.items() if key not in (OVERHEAD, GAUGE)]
+    shares = [max(LEAST_SHARE * timed, timed - overhead) for timed in nodes]
+    assert cost["latency_s"].value == pytest.approx(overhead + sum(shares))
     assert sum(part.latency_s for part in cost.per_op) == pytest.approx(cost["latency_s"].value)
     assert cost["latency_s"].source is Source.LOOKED_UP
 
@@ -135,3 +136,12 @@ def test_single_operators_cost_after_learning(profiler: Recording, rows: list[di
     model.learn([workload(), workload(width=40)], LOCAL_ONNXRUNTIME)
     costs = [model.op_cost(conv_op("conv0", width), LOCAL_ONNXRUNTIME).latency_s for width in (8, 24, 40)]
     assert 0.0 < costs[0] <= costs[1] <= costs[2]
+
+
+def test_no_node_takes_no_time(profiler: Recording, rows: list[dict[str, Any]]) -> None:
+    """A call that was timed in noise, longer than any node, leaves each node something, and plans can be made."""
+    longest = max(row["median_s"] for row in rows)
+    times = {"latency_s": longest, "p10_s": longest, "median_s": longest}
+    model = stored(profiler, [row | times if row["key"] == OVERHEAD else row for row in rows])
+    assert model.estimate(workload(), LOCAL_ONNXRUNTIME)["latency_s"].value > longest
+    model.learn([workload()], LOCAL_ONNXRUNTIME)

@@ -16,15 +16,18 @@ from search.run import run_search
 
 DEVICE = "local-onnxruntime"
 
+TOO_FAST = 0.7
+"""Sums of nodes of so small a network are up to a tenth too high on some processors: less might not show."""
+
 
 def too_fast(row: dict[str, Any]) -> dict[str, Any]:
     """An operator's row as it would be had the machine been faster when its table was made."""
-    return row if row["key"] in (GAUGE, OVERHEAD) else row | {"latency_s": 0.8 * row["latency_s"]}
+    return row if row["key"] in (GAUGE, OVERHEAD) else row | {"latency_s": TOO_FAST * row["latency_s"]}
 
 
 @pytest.mark.slow
 def test_what_the_stopwatch_finds_tightens_the_limit(model_file: Path, tmp_path: Path) -> None:
-    """Operators that are too fast by a fifth let the first finalists break the limit; later ones keep it."""
+    """Operators that are too fast by a third let the first finalists break the limit; later ones keep it."""
     hardware = open_hardware(DEVICE, (), too_fast)
     assert hardware.profiler is not None
     (now,) = hardware.profiler.measure([program_for(load_graph(model_file), hardware.device)], hardware.device)

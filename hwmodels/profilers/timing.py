@@ -151,7 +151,7 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
         for item in active:
             if number >= 2 and time.monotonic() - start >= longest[item.has_halves(gauge)]:
                 continue
-            if not before <= gauge.quiet_s < float("inf"):
+            if not gauge.known or before > gauge.quiet_s:
                 before = gauge.wait(effort.patience_s)
             burst = _burst(item.runs[number % len(item.runs)], item.calls, ahead)
             after = gauge.read()

@@ -72,8 +72,8 @@ def tried(device: Device, networks: int, families: Sequence[str] | None) -> list
     for start in range(0, len(cases), TOGETHER):
         group = runnable(model, device, cases[start : start + TOGETHER])
         times = profiler.measure([case.program for case, _ in group], device)
-        for (case, part), time in zip(group, times):
-            found.append(Tried(case, Sample(case.family, part, time.latency_s), time.disagreement))
+        for (case, nodes), time in zip(group, times):
+            found.append(Tried(case, Sample(case.family, model.parts_of(nodes), time.latency_s), time.disagreement))
     print(f"\n{device.id}: {len(found)} networks, {len(model.table.rows)} rows, of which nine of ten repeat within")
     print(f"  {model.table.noise_floor:.2%}; a call costs {1e6 * model.table.overhead_s:.1f} us")
     profiler.close()

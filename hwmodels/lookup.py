@@ -101,7 +101,10 @@ class LookupModel:
 
     def parts(self, workload: Workload, device: Device) -> dict[str, float]:
         """Seconds by part (hwmodels/parts.py) as the table has them, the call among them: what is calibrated."""
-        nodes = self.look_up(workload, device)
+        return self.parts_of(self.look_up(workload, device))
+
+    def parts_of(self, nodes: Sequence[RuntimeNode]) -> dict[str, float]:
+        """The same of nodes that were looked up."""
         found = {CALL: self.table.overhead_s} | beyond(nodes)
         for node in nodes:
             found[part_of(node)] = found.get(part_of(node), 0.0) + self.share_s(node)
@@ -110,11 +113,14 @@ class LookupModel:
     def share_s(self, node: RuntimeNode) -> float:
         """Seconds of a node whose row is there, without the call that was timed with it; never quite nothing, which a
         call that was timed in noise would make of small nodes."""
-        timed_s = self.table.rows[node.key].latency_s
+        timed_s = self.table.row(node.key).latency_s
         return max(LEAST_SHARE * timed_s, timed_s - self.table.overhead_s)
 
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
-        """The runtime's nodes, with a row in the table for each: those that it lacks are measured now."""
+        """The runtime's nodes, with a row in the table for each: those that it lacks are measured now.
+
+        What was disturbed is measured once more, unless whoever fills the table comes back to it (`profile` does).
+        """
         self.table.check_device(device)
         if workload.program is None:
             raise HardwareModelError(
@@ -127,8 +133,11 @@ class LookupModel:
         self.profiler.call_s = self.table.rows[OVERHEAD].latency_s
         nodes = self.profiler.nodes(workload.program, device, self.table.rows.keys())
         missing = [node for node in nodes if node.key not in self.table.rows and node.model]
-        for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
-            self.table.add(node.key, node.signature, measurement)
+        while missing:
+            for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
+                self.table.offer(node.key, node.signature, measurement)
+            disturbed = self.table.disturbed
+            missing = [node for node in missing if node.key in disturbed and not disturbed.later]
         return nodes
 
     def _error(self, nodes: Sequence[RuntimeNode]) -> float:
@@ -143,7 +152,7 @@ class LookupModel:
 
     def _noise(self, nodes: Sequence[RuntimeNode]) -> float:
         """Disagreement of the rows that were used, weighted by their latency: the same whatever else was measured."""
-        rows = [self.table.rows[node.key] for node in nodes]
+        rows = [self.table.row(node.key) for node in nodes]
         return sum(row.latency_s * row.disagreement for row in rows) / (sum(row.latency_s for row in rows) or 1.0)
 
     def _per_op(

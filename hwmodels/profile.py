@@ -2,7 +2,8 @@
 
 Networks of random width in every family, in whole numbers too where the device has them, are looked up (what the table
 lacks is measured) and then timed as a whole. Both kinds of rows are kept as they come, so that a profile that was
-interrupted goes on where it stopped, and a second one measures nothing. What a runtime can't run is left out.
+interrupted goes on where it stopped, and a second one measures nothing. What was disturbed is measured again after all
+others, when the neighbours of a rented machine may have gone. What a runtime can't run is left out.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hwmodels.base import HardwareModelError, Measurement, UnsupportedOp
+from hwmodels.base import HardwareModelError, UnsupportedOp
 from hwmodels.calibrating import Sample, fit
 from hwmodels.calibration import Calibration
 from hwmodels.device import Device
+from hwmodels.disturbed import Disturbed
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.networks.int8 import int8
+from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.structure import structure, summary
 from hwmodels.whole import network_key
 from hwmodels.workload import Workload
@@ -28,8 +31,8 @@ NETWORKS = 96
 TOGETHER = 6
 """Networks that are timed interleaved."""
 
-NOISY, TRIES = 0.02, 2
-"""Networks whose measurement disagrees with itself by more than this are timed again, up to so many times in all."""
+TURNS = 4
+"""How often networks and nodes are timed, at most, where their measurement was disturbed."""
 
 OnProgress = Callable[[str, int, int], None]
 """Phase, how much of it is done, and of how much."""
@@ -57,13 +60,32 @@ def profile(
     Raises HardwareModelError for a family that there isn't, BadCalibration for too few networks, MeasurementFailed.
     """
     cases = list(calibration_set(device, networks or NETWORKS, seed, families))
-    samples: list[Sample] = []
-    for start in range(0, len(cases), TOGETHER):
-        on_progress("measuring networks", start, len(cases))
-        samples += _samples(model, device, cases[start : start + TOGETHER])
-    on_progress("measuring networks", len(cases), len(cases))
+    groups = [cases[start : start + TOGETHER] for start in range(0, len(cases), TOGETHER)]
+    model.table.disturbed = Disturbed(TURNS, later=True)
+    try:
+        samples = _in_turns(model, device, groups, on_progress)
+    finally:
+        model.table.disturbed = Disturbed()
     model.calibration = fit(samples)
     return model.calibration
+
+
+def _in_turns(
+    model: LookupModel, device: Device, groups: Sequence[Sequence[Case]], on_progress: OnProgress
+) -> list[Sample]:
+    """Every group measured, then once more those in which something was disturbed, until nothing is held back."""
+    found: list[list[Sample]] = [[] for _ in groups]
+    left, phase = list(range(len(groups))), "measuring networks"
+    while left:
+        again, total, done = [], sum(len(groups[n]) for n in left), 0
+        for n in left:
+            on_progress(phase, done, total)
+            found[n], settled = _samples(model, device, groups[n])
+            again += [] if settled else [n]
+            done += len(groups[n])
+        on_progress(phase, total, total)
+        left, phase = again, "measuring again what was disturbed"
+    return [sample for samples in found for sample in samples]
 
 
 def calibration_set(
@@ -87,32 +109,25 @@ def network_keys(cases: Sequence[Case], device: Device) -> list[str]:
     return [network_key(structure(case.program, device)) for case in cases]
 
 
-def runnable(model: LookupModel, device: Device, cases: Sequence[Case]) -> list[tuple[Case, dict[str, float]]]:
-    """The networks that the device's runtime can run, with their parts; others (LSTMs on LiteRT) are left out."""
+def runnable(model: LookupModel, device: Device, cases: Sequence[Case]) -> list[tuple[Case, list[RuntimeNode]]]:
+    """The networks that the device's runtime can run, looked up; others (LSTMs on LiteRT) are left out."""
     found = []
     for case in cases:
         with suppress(UnsupportedOp):
-            found.append((case, model.parts(Workload((), program=case.program), device)))
+            found.append((case, model.look_up(Workload((), program=case.program), device)))
     return found
 
 
-def _samples(model: LookupModel, device: Device, chosen: Sequence[Case]) -> list[Sample]:
+def _samples(model: LookupModel, device: Device, chosen: Sequence[Case]) -> tuple[list[Sample], bool]:
+    """Networks with their parts, measured where the table lacks them; and whether nothing of theirs is held back."""
     known = runnable(model, device, chosen)
-    cases, parts = [case for case, _ in known], [part for _, part in known]
-    texts = [structure(case.program, device) for case in cases]
+    texts = [structure(case.program, device) for case, _ in known]
     keys = [network_key(text) for text in texts]
     new = [n for n, key in enumerate(keys) if key not in model.table.rows]
-    for n, found in zip(new, _timed(model, device, [cases[n].program for n in new])):
-        model.table.add(keys[n], summary(texts[n]), found)
-    truth = (model.table.rows[key].latency_s for key in keys)
-    return [Sample(case.family, part, seconds) for case, part, seconds in zip(cases, parts, truth)]
-
-
-def _timed(model: LookupModel, device: Device, programs: list[bytes]) -> list[Measurement]:
-    """Whole networks, those that were disturbed again: of each the measurement that agrees best with itself."""
-    found = model.profiler.measure(programs, device)
-    for _ in range(TRIES - 1):
-        noisy = [n for n, measurement in enumerate(found) if measurement.disagreement > NOISY]
-        for n, again in zip(noisy, model.profiler.measure([programs[n] for n in noisy], device)):
-            found[n] = min(found[n], again, key=lambda m: m.disagreement)
-    return found
+    programs = [known[n][0].program for n in new]
+    for n, found in zip(new, model.profiler.measure(programs, device)):
+        model.table.offer(keys[n], summary(texts[n]), found)
+    truth = [model.table.row(key).latency_s for key in keys]
+    samples = [Sample(case.family, model.parts_of(nodes), s) for (case, nodes), s in zip(known, truth)]
+    used = {*keys, *(node.key for _, nodes in known for node in nodes)}
+    return samples, used.isdisjoint(model.table.disturbed.held)

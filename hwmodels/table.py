@@ -10,6 +10,7 @@ from typing import Any
 
 from hwmodels.base import HardwareModelError, Measurement, Profiler
 from hwmodels.device import Device
+from hwmodels.disturbed import Disturbed
 
 Row = Mapping[str, Any]
 
@@ -42,12 +43,16 @@ class TableHeader:
 
 @dataclass
 class Table:
-    """Measurements by key. `on_measure` is called with each row that is added, as plain JSON-able data; see `add`."""
+    """Measurements by key. `on_measure` is called with each row that is added, as plain JSON-able data; see `add`.
+
+    `disturbed` holds what `offer` keeps back.
+    """
 
     header: TableHeader
     rows: dict[str, Measurement] = field(default_factory=dict)
     signatures: dict[str, str] = field(default_factory=dict)
     on_measure: Callable[[dict[str, Any]], Row | None] | None = None
+    disturbed: Disturbed = field(default_factory=Disturbed)
 
     @classmethod
     def from_rows(cls, header: TableHeader, rows: Iterable[Row], on_measure: Any = None) -> Table:
@@ -89,6 +94,16 @@ class Table:
             row = self.on_measure(dict(row)) or row
         self.rows[key] = read_row(row)
         self.signatures[key] = signature
+
+    def offer(self, key: str, signature: str, measurement: Measurement) -> None:
+        """Keeps a new measurement unless it was disturbed: then it is held back, to be measured again."""
+        settled = self.disturbed.settle(key, measurement)
+        if settled is not None:
+            self.add(key, signature, settled)
+
+    def row(self, key: str) -> Measurement:
+        """A measurement that is kept, or held back. Raises KeyError."""
+        return self.rows[key] if key in self.rows else self.disturbed[key]
 
     def add_gauge(self, gauge_s: float) -> None:
         """Keeps what the work that tells a quiet machine takes, where that is known (above 0)."""

@@ -27,8 +27,8 @@ class Effort:
         bursts, most_bursts: quiet bursts of an item that are enough where their halves agree, and in any case.
         burst_s: time that a burst should take, within `calls` calls (least, most).
         tolerance: relative disagreement of two halves of the bursts at which an item is settled.
-        budget_s: after two rounds and so long, only items go on that had no quiet moment where others had, `LONGER`
-            times as long at most. patience_s: the longest that a burst waits for a quiet moment.
+        budget_s: after two rounds and so long, all items are given up: it is noisy, and another minute is better.
+        patience_s: the longest that a burst waits for a quiet moment.
         pause_s: waited after each round.
         together: items go on until all are settled, so that their ratios are fair.
     """
@@ -38,17 +38,14 @@ class Effort:
     burst_s: float = 1.5e-3
     calls: tuple[int, int] = (2, 40)
     tolerance: float = 5e-3
-    budget_s: float = 5.0
+    budget_s: float = 2.0
     patience_s: float = 20e-3
     pause_s: float = 0.0
     together: bool = False
 
 
-LONGER = 2
-"""A table that is filled once had better wait than hold what was measured in noise alone."""
-
 EFFORTS: Mapping[str, Effort] = {
-    "networks": Effort(burst_s=5e-3, calls=(3, 40), together=True, budget_s=15.0),
+    "networks": Effort(burst_s=5e-3, calls=(3, 40), together=True, budget_s=10.0),
     "glance": Effort(bursts=4, most_bursts=8, burst_s=5e-3, together=True, budget_s=0.6),
     "nodes": Effort(),
     "itself": Effort(bursts=40, most_bursts=40, together=True, pause_s=0.03),
@@ -109,14 +106,11 @@ class _Item:
         """Shortest calls of the bursts that ran undisturbed."""
         return [least for reading, least in self.minima if reading <= gauge.quiet_s]
 
-    def has_halves(self, gauge: Gauge) -> bool:
-        """Whether there are two quiet bursts to compare."""
-        return len(self.quiet(gauge)) >= 2
-
     def disagreement(self, gauge: Gauge) -> float:
         """Of two halves of the quiet bursts; without two, of all, and no less than the gauge was late."""
-        if self.has_halves(gauge):
-            return _halves(self.quiet(gauge))
+        quiet = self.quiet(gauge)
+        if len(quiet) >= 2:
+            return _halves(quiet)
         late = min(reading for reading, _ in self.minima) / gauge.best_s - 1.0
         return max(late, _halves([least for _, least in self.minima]))
 
@@ -145,12 +139,11 @@ def measure_interleaved(
 
 def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None) -> None:
     start, number, active = time.monotonic(), 0, items
-    longest = _longest(items, gauge, effort)
     while active:
         before = float("inf")
         for item in active:
-            if number >= 2 and time.monotonic() - start >= longest[item.has_halves(gauge)]:
-                continue
+            if number >= 2 and time.monotonic() - start >= effort.budget_s:
+                return
             if not gauge.known or before > gauge.quiet_s:
                 before = gauge.wait(effort.patience_s)
             burst = _burst(item.runs[number % len(item.runs)], item.calls, ahead)
@@ -159,19 +152,9 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
             item.minima.append((max(before, after), min(burst)))
             before = after
         number += 1
-        longest = _longest(items, gauge, effort)
-        spent_s = time.monotonic() - start
-        wanted = [item for item in active if number < 2 or spent_s < longest[item.has_halves(gauge)]]
-        unsettled = [item for item in wanted if not _settled(item, gauge, effort)]
-        active = wanted if effort.together and unsettled else unsettled
+        unsettled = [item for item in active if not _settled(item, gauge, effort)]
+        active = active if effort.together and unsettled else unsettled
         time.sleep(effort.pause_s)
-
-
-def _longest(items: Sequence[_Item], gauge: Gauge, effort: Effort) -> dict[bool, float]:
-    """Seconds after which an item is given up, by whether it has two halves to compare: without them it is given longer
-    where others have, so that there are quiet moments to hope for."""
-    hope = any(item.has_halves(gauge) for item in items)
-    return {True: effort.budget_s, False: effort.budget_s * (LONGER if hope else 1)}
 
 
 def _settled(item: _Item, gauge: Gauge, effort: Effort) -> bool:

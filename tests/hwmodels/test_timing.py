@@ -99,17 +99,6 @@ def test_endless_noise_widens_the_error(clock: Clock) -> None:
     assert clock.monotonic() == pytest.approx(1.0, abs=0.1)
 
 
-def test_what_had_no_quiet_moment_goes_on(clock: Clock) -> None:
-    """Noise beyond the budget is waited out for an item that was measured in noise alone, where another wasn't."""
-    noisy = clock.noisy_until(1_500_000_000, quiet=600_000_000, period=10**10)
-    gauge = Gauge(noisy(clock.work("g", 1000)), best_s=1e-6)
-    runs = [[noisy(clock.work("short", 1_000_000))], [noisy(clock.work("long", 100_000_000))]]
-    short, long = measure_interleaved(runs, gauge, Effort(budget_s=1.0))
-    assert (short.latency_s, short.disagreement) == (pytest.approx(1e-3), 0.0)
-    assert (long.latency_s, long.disagreement) == (pytest.approx(0.1), 0.0)
-    assert 1.5 < clock.monotonic() < 2.0
-
-
 def test_bursts_wait_for_quiet_moments(clock: Clock) -> None:
     """Where five milliseconds in twenty-five are quiet, most calls fall into these."""
     noisy = clock.noisy_until(10**12, quiet=5_000_000, period=25_000_000)

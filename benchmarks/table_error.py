@@ -2,8 +2,9 @@
 
 A table is built and calibrated as `fitwright profile` does it; then other networks of random width are estimated, their
 missing nodes measured on demand as in a search, and timed as a whole. Printed, for each precision: mean, p90 and worst
-relative error, the share within 5 and 10 %, Kendall's tau; by family, and with factors fitted on the other families;
-with MACs, parameters and a roofline fitted to the very networks that they predict beside it.
+relative error, the share within 5 and 10 %, Kendall's tau; by family, of those alone that nothing disturbed, and with
+factors fitted on the other families; with MACs, parameters and a roofline fitted to the very networks that they predict
+beside it.
 
     python -m benchmarks.table_error                            every table of the documentation, about 12 minutes
     python -m benchmarks.table_error --networks 4 --batch 1 --threads 1 --precision fp32 --json errors.json
@@ -24,10 +25,11 @@ from numpy.typing import NDArray
 
 from benchmarks.onnx_counts import count
 from benchmarks.rivals import RIVALS
-from hwmodels.calibrating import Sample, accuracy, fit
+from hwmodels.calibrating import Sample, accuracy, fit, kendall_tau
 from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
+from hwmodels.disturbed import NOISY
 from hwmodels.lookup import LookupModel, open_lookup
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.networks.int8 import int8
@@ -152,6 +154,7 @@ def report(
     names = list(dict.fromkeys(families))
     rows = [line("table, calibrated", ours, truth), line("table, as it is", raw, truth)]
     rows += [line(f"  {name}", ours[families == name], truth[families == name]) for name in names]
+    rows += undisturbed(tried, ours, truth)
     if len(names) > 1:
         rows.append(line("family left out", strangers, truth))
         rows += [line(f"  {name}", strangers[families == name], truth[families == name]) for name in names]
@@ -161,6 +164,19 @@ def report(
     for n in worst:
         _explain(tried[n], ours[n] / truth[n] - 1.0, calibration)
     return rows
+
+
+def undisturbed(tried: Sequence[Tried], ours: Array, truth: Array) -> list[dict[str, Any]]:
+    """The networks that nothing disturbed, nodes and whole: tells the model's error from noise."""
+    noise = np.array([max(t.noise, t.rows_noise) for t in tried])
+    quiet = noise <= NOISY
+    related = kendall_tau(noise, np.abs(ours / truth - 1.0))
+    print(
+        f"  noise of networks and rows: median {np.median(noise):.1%}, most {noise.max():.0%}; it ranks like errors by",
+        end=" ",
+    )
+    print(f"tau {related:.2f}")
+    return [line(f"  noise <= {NOISY:.0%}", ours[quiet], truth[quiet])] if quiet.sum() > 1 else []
 
 
 _FITTED: dict[tuple[int, str], Calibration] = {}

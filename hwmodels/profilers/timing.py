@@ -45,7 +45,7 @@ class Effort:
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "networks": Effort(burst_s=5e-3, calls=(3, 40), together=True, budget_s=10.0),
+    "networks": Effort(burst_s=5e-3, calls=(3, 40), together=True, budget_s=15.0),
     "glance": Effort(bursts=4, most_bursts=8, burst_s=5e-3, together=True, budget_s=0.6),
     "nodes": Effort(),
     "itself": Effort(bursts=40, most_bursts=40, together=True, pause_s=0.03),

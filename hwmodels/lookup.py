@@ -119,7 +119,7 @@ class LookupModel:
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
         """The runtime's nodes, with a row in the table for each: those that it lacks are measured now.
 
-        What was disturbed is measured once more, unless whoever fills the table comes back to it (`profile` does).
+        What was disturbed is measured again at once, unless whoever fills the table comes back to it (`profile` does).
         """
         self.table.check_device(device)
         if workload.program is None:

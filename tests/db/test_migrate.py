@@ -1,5 +1,7 @@
 """The migrations make the tables that the code declares."""
 
+import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,16 @@ def test_unusable_addresses_are_refused_with_the_remedy(url: str) -> None:
     """Only a SQLite file or PostgreSQL by psycopg can be opened."""
     with pytest.raises(DatabaseError, match="sqlite:////"):
         open_database(url)
+
+
+def test_a_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    """Two processes that open a new SQLite file at once: the second waits until the first let go, and goes on."""
+    path = tmp_path / "new.db"
+    first = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, first.close).start()
+    second = open_database(f"sqlite:///{path}")
+    upgrade(second)
+    with second.read() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+    second.close()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -80,7 +81,7 @@ def table(device: Device, arguments: argparse.Namespace) -> list[dict[str, Any]]
     profiler = OnnxRuntimeProfiler()
     model = open_lookup(device, profiler)
     start = time.perf_counter()
-    calibration = profile(model, device, networks=arguments.calibration, families=arguments.family)
+    calibration = profile(model, device, progress, networks=arguments.calibration, families=arguments.family)
     seconds = time.perf_counter() - start
     print(
         f"\n{device.id}: {calibration.networks} networks and {len(model.table.rows)} rows in {seconds:.0f} s; nine rows"
@@ -96,6 +97,11 @@ def table(device: Device, arguments: argparse.Namespace) -> list[dict[str, Any]]
         found += [{"device": device.id, "precision": precision, "build_s": seconds} | row for row in rows]
     profiler.close()
     return found
+
+
+def progress(phase: str, done: int, total: int) -> None:
+    """One line on standard error that says how far it is."""
+    print(f"\r  {phase}: {done} of {total}   ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def seen(model: LookupModel, device: Device, arguments: argparse.Namespace) -> list[Sample]:

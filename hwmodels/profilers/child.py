@@ -28,8 +28,8 @@ from hwmodels.meters.catalogue import meter_here
 from hwmodels.meters.meter import with_energy
 from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.frames import pack, unpack
-from hwmodels.profilers.gauge import new_gauge
-from hwmodels.profilers.timing import EFFORTS, Gauge, Run, measure_interleaved
+from hwmodels.profilers.gauge import Gauge, Run, new_gauge
+from hwmodels.profilers.timing import EFFORTS, measure_interleaved
 
 RUNTIMES = frozenset({"onnxruntime", "openvino", "litert", "inductor", "onnxruntime-cuda"})
 
@@ -97,7 +97,7 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
     if header.get("meter"):
         _at("metering")
         found = with_energy(found, [copies[0] for copies in runs], meter_here(header["runtime"]))
-    return {"measurements": [vars(m) for m in found], "gauge_s": gauge.best_s}, []
+    return {"measurements": [vars(m) for m in found], "gauge_s": gauge.level_s}, []
 
 
 _ACTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], Reply]] = {"time": _time, "look": _look}
@@ -116,12 +116,12 @@ def _known_gauge(own: bool) -> Gauge:
 
 
 def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[bytes]]:
-    """This process's gauge, which also knows the best time that an earlier one saw; and the other programs."""
+    """This process's gauge, which also knows the level that an earlier one saw; and the other programs."""
     own = bool(header.get("own_gauge"))
     gauge = _known_gauge(own)
     if own:
         gauge.run, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
-    gauge.best_s = min(gauge.best_s, header["gauge_s"] or float("inf"))
+    gauge.known_s = float(header["gauge_s"])
     return gauge, blobs
 
 

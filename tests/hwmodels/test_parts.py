@@ -6,10 +6,11 @@ from hwmodels.calibrating import Sample, fit
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.networks.disturber import disturber
 from hwmodels.parts import BEYOND, beyond, part_of
+from hwmodels.profilers.gauge import Gauge
 from hwmodels.profilers.process import Child
 from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.profilers.timed import settings_of
-from hwmodels.profilers.timing import Effort, Gauge, measure_interleaved
+from hwmodels.profilers.timing import Effort, measure_interleaved
 
 
 def gemm(rows: int, given: int = 1000, made: int = 1000) -> RuntimeNode:

@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from hwmodels.profilers import gauge as gauges
 from hwmodels.profilers import timing
-from hwmodels.profilers.timing import Effort, Gauge, measure_interleaved
+from hwmodels.profilers.gauge import BAND, CLOCKS, Gauge
+from hwmodels.profilers.timing import Effort, measure_interleaved
 
 
 class Clock:
@@ -52,7 +54,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(timing, "time", clock)
+    for module in (gauges, timing):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -77,7 +80,7 @@ def test_calls_per_burst_follow_the_latency(clock: Clock, each_s: float, calls: 
 
 def test_noise_prolongs_and_does_not_bend(clock: Clock) -> None:
     """While the gauge is late nothing settles; the quiet moment that follows gives the figure."""
-    gauge = Gauge(clock.work("g", 1000), best_s=1e-6)
+    gauge = Gauge(clock.work("g", 1000), known_s=1e-6)
     work = clock.work("a", 1_000_000)
 
     def disturbed() -> None:
@@ -93,7 +96,7 @@ def test_noise_prolongs_and_does_not_bend(clock: Clock) -> None:
 def test_endless_noise_widens_the_error(clock: Clock) -> None:
     """A machine that stays 30 % slow until the budget is spent says so in the disagreement."""
     clock.slow = 1.3
-    gauge = Gauge(clock.work("g", 1000), best_s=1e-6)
+    gauge = Gauge(clock.work("g", 1000), known_s=1e-6)
     (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort(budget_s=1.0))
     assert found.disagreement == pytest.approx(0.3)
     assert clock.monotonic() == pytest.approx(1.0, abs=0.1)
@@ -102,20 +105,58 @@ def test_endless_noise_widens_the_error(clock: Clock) -> None:
 def test_bursts_wait_for_quiet_moments(clock: Clock) -> None:
     """Where five milliseconds in twenty-five are quiet, most calls fall into these."""
     noisy = clock.noisy_until(10**12, quiet=5_000_000, period=25_000_000)
-    gauge = Gauge(noisy(clock.work("g", 1000)), best_s=1e-6)
+    gauge = Gauge(noisy(clock.work("g", 1000)), known_s=1e-6)
     runs = [[noisy(clock.work(name, 100_000))] for name in "abcd"]
     for found in measure_interleaved(runs, gauge, Effort()):
         assert found.median_s == pytest.approx(1e-4)
         assert found.disagreement == 0.0
 
 
-def test_a_lucky_reading_is_no_best_time(clock: Clock) -> None:
-    """What the gauge takes is as low as several readings were; one that nothing confirms makes no noise of the rest."""
+def test_a_lucky_reading_is_no_level(clock: Clock) -> None:
+    """One that nothing confirms makes no noise of the rest."""
     gauge = Gauge(clock.work("g", 1000))
     for number in range(40):
         clock.slow = 0.7 if number == 20 else 1.0
         gauge.read()
-    assert gauge.best_s == pytest.approx(1e-6)
+    assert gauge.level_s == pytest.approx(1e-6)
+
+
+def test_readings_crowd_at_the_level(clock: Clock) -> None:
+    """A higher clock of rare moments and a neighbour that is there most of the time are both off the level."""
+    gauge = Gauge(clock.work("g", 1_000_000))
+    for number in range(400):
+        neighbour = 1.35 + 0.01 * (number % 40)
+        clock.slow = 1.0 if number % 20 == 0 else 1.08 if number % 3 == 0 else neighbour
+        gauge.read()
+    assert gauge.level_s == pytest.approx(1.08e-3)
+    assert not gauge.is_quiet(1.0e-3)
+    assert not gauge.is_quiet(1.35e-3)
+    assert gauge.is_quiet(1.08e-3 * (1.0 + 0.9 * BAND))
+
+
+def test_the_level_follows_the_clock(clock: Clock) -> None:
+    """A processor that clocks lower for good is quiet again soon; one that shares its core stays disturbed."""
+    gauge = Gauge(clock.work("g", 1_000_000))
+    for slow, level in ((1.0, 1.0), (1.15, 1.15), (1.1 * CLOCKS, 1.15)):
+        clock.slow = slow
+        for _ in range(gauges.KEPT):
+            gauge.read()
+        assert gauge.level_s == pytest.approx(level * 1e-3)
+
+
+def test_a_moment_at_a_higher_clock_is_none_of_the_result(clock: Clock) -> None:
+    """What a call takes is what it takes at the clock that the processor has most of the time."""
+    work, reading = clock.work("a", 1_000_000), clock.work("g", 100_000)
+
+    def clocked(run: Callable[[], None]) -> Callable[[], None]:
+        def at_its_clock() -> None:
+            clock.slow = 0.92 if clock.now % 100_000_000 < 10_000_000 else 1.0
+            run()
+
+        return at_its_clock
+
+    (found,) = measure_interleaved([[clocked(work)]], Gauge(clocked(reading)), Effort(bursts=16))
+    assert found.latency_s == pytest.approx(1e-3)
 
 
 def test_copies_take_turns(clock: Clock) -> None:

@@ -7,6 +7,7 @@ add up to the network's latency. Real shapes and types come from one run with ev
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from onnx import helper, numpy_helper
 from hwmodels.base import UnsupportedOp
 from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.runtime_node import RuntimeNode
-from hwmodels.profilers.runtimes.onnxruntime import is_index
-from hwmodels.profilers.signatures import op_type, signature
+from hwmodels.profilers.runtimes.onnxruntime import MASKED, is_index
+from hwmodels.profilers.signatures import masked_share, op_type, signature
 
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 """Operators that cost a copy where they make the network's output, and nothing inside it."""
@@ -62,14 +63,21 @@ def _exposed(optimised: Any) -> bytes:
 
 
 def _values(told: Mapping[str, Any], blobs: Sequence[bytes]) -> dict[str, NDArray[Any]]:
-    """Every activation of one run, inputs included; those that aren't indices as zeros that take no memory."""
-    found, left = {}, iter(blobs)
-    for value in told["values"]:
-        kind, shape = np.dtype(value["dtype"]), value["shape"]
-        index = value["index"]
-        array = np.frombuffer(next(left), kind).reshape(shape) if index else np.broadcast_to(np.zeros((), kind), shape)
-        found[value["name"]] = array
-    return found
+    """Every activation of one run, inputs included; those that are neither indices nor masked as zeros that take no
+    memory."""
+    left = iter(blobs)
+    return {value["name"]: _value(value, left) for value in told["values"]}
+
+
+def _value(told: Mapping[str, Any], left: Iterator[bytes]) -> NDArray[Any]:
+    kind, shape = np.dtype(told["dtype"]), tuple(told["shape"])
+    if told["index"]:
+        return np.frombuffer(next(left), kind).reshape(shape)
+    if told["masked"]:
+        bits = np.unpackbits(np.frombuffer(next(left), np.uint8), count=prod(shape)).reshape(shape)
+        scores = np.random.default_rng(0).standard_normal(shape)
+        return np.where(bits, 10 * MASKED, scores).astype(kind)
+    return np.broadcast_to(np.zeros((), kind), shape)
 
 
 def _nodes(optimised: Any, values: Values, threads: int, known: set[str]) -> Iterator[RuntimeNode]:
@@ -98,6 +106,7 @@ def _alone(node: Any, values: Values, constants: Mapping[str, Any], optimised: A
     free = [name for name in names if name not in constants]
     fixed = [constants[name] for name in names if name in constants]
     fixed += [numpy_helper.from_array(values[name], name) for name in free if is_index(values[name])]
+    fixed += [numpy_helper.from_array(values[name], name) for name in free if masked_share(node, values)]
     outputs = [name for name in node.output if name]
     nodes = [node]
     if view:

@@ -18,9 +18,6 @@ from dataclasses import dataclass, field
 from hwmodels.base import Measurement
 from hwmodels.profilers.gauge import Gauge, Run, burst
 
-LEAST_S = 1.0
-"""So long may any request take."""
-
 
 @dataclass(frozen=True)
 class Effort:
@@ -30,8 +27,8 @@ class Effort:
         bursts, most_bursts: quiet bursts of an item that are enough where their halves agree, and in any case.
         burst_s: time that a burst should take, within `calls` calls (least, most).
         tolerance: relative disagreement of two halves of the bursts at which an item is settled.
-        budget_s: after two rounds and so long for each item (and LEAST_S), all are given up: it is noisy, and another
-            minute is better.
+        budget_s: after two rounds and so long for each item, but `least_s` in all, they are given up: it is noisy, and
+            another minute is better.
         patience_s: the longest that a burst waits for a quiet moment.
         pause_s: waited after each round.
         together: items go on until all are settled, so that their ratios are fair.
@@ -42,7 +39,8 @@ class Effort:
     burst_s: float = 1.5e-3
     calls: tuple[int, int] = (2, 40)
     tolerance: float = 5e-3
-    budget_s: float = 0.05
+    budget_s: float = 0.08
+    least_s: float = 3.0
     patience_s: float = 20e-3
     pause_s: float = 0.0
     together: bool = False
@@ -50,7 +48,7 @@ class Effort:
 
 EFFORTS: Mapping[str, Effort] = {
     "networks": Effort(burst_s=5e-3, calls=(3, 40), together=True, budget_s=2.5),
-    "glance": Effort(bursts=4, most_bursts=8, burst_s=5e-3, together=True, budget_s=0.2),
+    "glance": Effort(bursts=4, most_bursts=8, burst_s=5e-3, together=True, budget_s=0.2, least_s=0.6),
     "nodes": Effort(),
     "itself": Effort(bursts=40, most_bursts=40, together=True, pause_s=0.03, budget_s=1.0),
 }
@@ -105,7 +103,7 @@ def measure_interleaved(
 
 def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None) -> None:
     start, number, active = time.monotonic(), 0, items
-    budget_s = max(LEAST_S, effort.budget_s * len(items))
+    budget_s = max(effort.least_s, effort.budget_s * len(items))
     while active:
         before = float("inf")
         for item in active:

@@ -24,13 +24,18 @@ def test_a_product_of_few_rows_is_a_part_of_its_own() -> None:
     assert part_of(RuntimeNode("x", "Softmax", "Softmax(float32[1, 8])")) == "Softmax"
 
 
-def test_weights_in_all_count_beyond_each_size() -> None:
-    """Five megabytes exceed two and four; each excess is told at the nominal rate, and nothing else is."""
-    found = beyond([gemm(1), RuntimeNode("q", "QGemm", "QGemm(uint8[1, 8], const int8[1000, 996], const float32[])")])
-    assert set(found) == {f"{BEYOND}2 MB", f"{BEYOND}4 MB"}
-    total = 4 * (1000 * 1000 + 1000) + 996000 + 4
-    assert found[f"{BEYOND}4 MB"] == pytest.approx((total - 4e6) * 1e-11)
+def test_weights_that_together_exceed_a_cache_are_missed() -> None:
+    """Two nodes of 1.252 MB: what caches of three sizes miss of both together, less what they miss of each alone."""
+    found = beyond([gemm(1, given=312)] * 2)
+    both_s = 2.504e6 * 1e-11
+    shares = {1: 1.0 - 0.752, 2: 0.752 - 0.126, 4: 0.126 - 0.0}
+    assert found == {f"{BEYOND}{size} MB": pytest.approx(both_s * share) for size, share in shares.items()}
+
+
+def test_weights_that_a_cache_holds_are_not() -> None:
+    """A small network has no such part; neither has one large node, which misses as much alone."""
     assert beyond([gemm(1, given=100)]) == {}
+    assert beyond([gemm(1, given=5000)]) == {}
 
 
 def test_memory_that_suffices_costs_nothing() -> None:

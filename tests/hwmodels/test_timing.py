@@ -97,7 +97,7 @@ def test_endless_noise_widens_the_error(clock: Clock) -> None:
     """A machine that stays 30 % slow until the budget is spent says so in the disagreement."""
     clock.slow = 1.3
     gauge = Gauge(clock.work("g", 1000), known_s=1e-6)
-    (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort(budget_s=1.0))
+    (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort(budget_s=1.0, least_s=1.0))
     assert found.disagreement == pytest.approx(0.3)
     assert clock.monotonic() == pytest.approx(1.0, abs=0.1)
 

@@ -25,6 +25,9 @@ BATCH_DIM = "N"
 LINE = 64
 """Bytes of a cache line."""
 
+MASKED = -1e3
+"""Scores that are no higher are masked: causal masks and padding add -1e4 to minus infinity."""
+
 _threads_here: set[int] = set()
 """With how many threads this process measures, once it has begun."""
 
@@ -51,7 +54,7 @@ def open_run(program: bytes, settings: Mapping[str, Any]) -> Callable[[], None]:
 def look(header: Mapping[str, Any], blobs: Sequence[bytes]) -> Reply:
     """What the runtime makes of a program: its `optimised` form, or the `values` of its outputs in one run.
 
-    Of values that aren't indices only type and shape are told; indices, shapes and masks come as bytes.
+    Mostly only type and shape are told; indices, shapes and masks come as bytes, and where numbers are masked as bits.
     """
     return _LOOKS[header["what"]](header, blobs[0])
 
@@ -71,13 +74,27 @@ def _values(header: Mapping[str, Any], program: bytes) -> Reply:
     for name, value in found.items():
         if not isinstance(value, np.ndarray):
             raise UnsupportedOp(f"activation {name} is a {type(value).__name__}; only tensors can be measured")
-    told = [{"name": n, "dtype": v.dtype.name, "shape": list(v.shape), "index": is_index(v)} for n, v in found.items()]
-    return {"values": told}, [v.tobytes() for v in found.values() if is_index(v)]
+    kinds = [_kind(value) for value in found.values()]
+    told = [{"name": n, "dtype": v.dtype.name, "shape": list(v.shape)} | k for (n, v), k in zip(found.items(), kinds)]
+    return {"values": told}, [_kept(v, k) for v, k in zip(found.values(), kinds) if any(k.values())]
+
+
+def _kind(value: NDArray[Any]) -> dict[str, bool]:
+    return {"index": is_index(value), "masked": bool(masked(value).any())}
+
+
+def _kept(value: NDArray[Any], kind: Mapping[str, bool]) -> bytes:
+    return value.tobytes() if kind["index"] else np.packbits(masked(value)).tobytes()
 
 
 def is_index(value: NDArray[Any]) -> bool:
     """Indices, shapes and masks keep the values that they had: made-up ones could be out of range."""
     return value.dtype.kind == "b" or (value.dtype.kind in "iu" and value.dtype.itemsize > 1)
+
+
+def masked(value: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where numbers are so low that a softmax makes nothing of them."""
+    return value <= MASKED if value.dtype.kind == "f" else np.zeros(1, np.bool_)
 
 
 _LOOKS = {"optimised": _optimised, "values": _values}

@@ -93,7 +93,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The minimum over many interleaved calls and how far two halves of them disagree (relative).
+    """What a call takes while nothing disturbs, and how far two halves of the calls disagree (relative).
 
     `energy_j` is what a meter of the machine read per call, whatever else it drew meanwhile included; 0 where it
     wasn't metered.

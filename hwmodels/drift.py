@@ -2,12 +2,13 @@
 
 A few networks of the calibration set are timed again, in about a second. Other programs only ever add time, and add it
 unevenly; a machine that has changed (its clock, its cooling, its neighbours) is slower or faster by one ratio.
+What the gauge's clock explains is no change: measurements are put to the clock of the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -16,6 +17,7 @@ from hwmodels.device import Device
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.profile import calibration_set, network_keys
+from hwmodels.profilers.gauge import clock_ratio
 
 SENTINELS = 4
 """Networks that are timed again."""
@@ -70,9 +72,10 @@ def check_drift(model: LookupModel, device: Device) -> Drift:
     kept, model.profiler.gauge_s = model.profiler.gauge_s, 0.0  # a slower machine has a slower gauge, and isn't busy
     try:
         now = model.profiler.glance([case.program for case, _ in known[:SENTINELS]], device)
+        clock = clock_ratio(kept, model.profiler.gauge_s)
     finally:
         model.profiler.gauge_s = kept
-    return judge(before, now)
+    return judge(before, [replace(found, latency_s=found.latency_s * clock) for found in now])
 
 
 def judge(before: Sequence[Measurement], now: Sequence[Measurement]) -> Drift:

@@ -21,7 +21,7 @@ SIZES_MB = (1, 2, 4, 8, 16)
 """Sizes of caches that weights may exceed, in 10^6 bytes."""
 HELD, MISSED = 0.5, 1.5
 """Of what is read in turns over and over a cache holds all up to so many times its size, and nothing from so many on: a
-network of matrices read at 40 ps a byte from 2.7 MB on, and at 15 to 22 below 1.3 (a Xeon of 2024 with 2 MB)."""
+network of matrices read at 40 ps a byte from 2.7 MB on, and at 15 to 22 below 1.3 (a Xeon of 2023 with 2 MB)."""
 
 NOMINAL_S_PER_BYTE = 1e-11
 FEW = 16

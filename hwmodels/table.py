@@ -158,15 +158,15 @@ def read_row(row: Any) -> Measurement:
         if row[time] <= 0:
             raise BadTable(f"{name}: {time} is {row[time]}; a time is above 0 s")
     if not row["latency_s"] <= row["p10_s"] <= row["median_s"]:
-        raise BadTable(f"{name}: minimum, tenth percentile and median must rise, not {[row[time] for time in _TIMES]}")
+        raise BadTable(f"{name}: latency, tenth percentile and median must rise, not {[row[time] for time in _TIMES]}")
     if not isinstance(row["calls"], int) or row["calls"] < 1:
         raise BadTable(f"{name}: calls is {row['calls']}; it is a whole number from 1 up")
     if row["disagreement"] < 0:
         raise BadTable(f"{name}: disagreement is {row['disagreement']}; it is relative and not below 0")
     if row["energy_j"] < 0:
         raise BadTable(f"{name}: energy_j is {row['energy_j']}; it is above 0 J, or 0 where nothing was metered")
-    minimum, p10, median = (float(row[time]) for time in _TIMES)
-    return Measurement(minimum, p10, median, row["calls"], float(row["disagreement"]), float(row["energy_j"]))
+    latency, p10, median = (float(row[time]) for time in _TIMES)
+    return Measurement(latency, p10, median, row["calls"], float(row["disagreement"]), float(row["energy_j"]))
 
 
 def _check_number(name: str, wanted: str, value: Any) -> None:

@@ -1,9 +1,9 @@
-"""The gauge: a fixed piece of work that tells in which moments a processor is undisturbed.
+"""The gauge: a fixed piece of work that tells in which moments a processor is undisturbed, and its clock then.
 
-An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2024
+An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2023
 was at 1.08 times its best for 40 of 100 readings and at its best for one. With a neighbour on the other half of its
-core it took 1.3 to 1.8 times as long, and never twice the same. So readings crowd at the present level, and those at
-the level are quiet; faster ones are of a clock that the next minute won't have.
+core it took 1.3 to 1.8 times as long, and never twice the same. So readings crowd at the present level; those at the
+level and below are quiet, and what is measured between two of them is put to the clock of the table.
 """
 
 from __future__ import annotations
@@ -28,18 +28,23 @@ CLOCKS = 1.25
 CROWD = 0.02
 """Width (relative) of the range that holds the most readings: the level is in its middle."""
 BAND = 0.025
-"""What a quiet reading may be off the level (relative)."""
+"""What a quiet reading may be above the level, and two around a burst apart (relative)."""
 KEPT, EVERY = 1000, 32
 """Readings that the level follows, and after how many it is looked for again."""
 
 
 @dataclass
 class Gauge:
-    """Reads how long `run` takes, the least of some `calls`; `known_s` is the level that another process saw, or 0."""
+    """Reads how long `run` takes, the least of some `calls`.
+
+    Attributes:
+        known_s: the level that another process saw, or 0. clocks: whether what is measured goes by the same clock.
+    """
 
     run: Run
     known_s: float = 0.0
     calls: int = 4
+    clocks: bool = True
     level_s: float = 0.0
     _lowest: list[float] = field(default_factory=list)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -64,9 +69,14 @@ class Gauge:
             now = self.read()
         return now
 
-    def is_quiet(self, reading_s: float) -> bool:
-        """Whether that is what the work takes on an undisturbed processor at its present clock."""
-        return abs(reading_s - self.level_s) <= BAND * self.level_s
+    def is_quiet(self, before_s: float, after_s: float | None = None) -> bool:
+        """Whether the work takes no longer than on an undisturbed processor, at one clock before and after."""
+        after_s = before_s if after_s is None else after_s
+        return max(before_s, after_s) <= (1.0 + BAND) * self.level_s and abs(before_s - after_s) <= BAND * self.level_s
+
+    def to_clock(self, before_s: float, after_s: float) -> float:
+        """What a time between two quiet readings is to be multiplied by, to be one at the clock that was known."""
+        return clock_ratio(self.known_s or self.level_s, (before_s + after_s) / 2) if self.clocks else 1.0
 
     @property
     def _most_s(self) -> float:
@@ -82,6 +92,11 @@ class Gauge:
         ends = np.searchsorted(times, times * (1.0 + CROWD), side="right")
         fullest = int(np.argmax(ends - np.arange(len(times))))
         return float(np.median(times[fullest : ends[fullest]]))
+
+
+def clock_ratio(known_s: float, now_s: float) -> float:
+    """How many times as fast the clock was when the work took `known_s`; 1 where that is more than clocks differ by."""
+    return known_s / now_s if known_s > 0 and max(known_s / now_s, now_s / known_s) <= CLOCKS else 1.0
 
 
 def new_gauge() -> Gauge:

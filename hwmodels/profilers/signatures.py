@@ -40,7 +40,7 @@ def signature(node: Any, values: Values, constants: Mapping[str, Any], settings:
 
 def masked_share(node: Any, values: Values) -> float:
     """The share of a softmax's scores that are masked: their exponentials are too small for a processor's fast path,
-    and a causal mask makes it take seven times as long (a Xeon of 2024)."""
+    and a causal mask makes it take seven times as long (a Xeon of 2023)."""
     scores = values.get(node.input[0]) if node.op_type in SOFTMAX else None
     return 0.0 if scores is None else float(masked(scores).mean())
 

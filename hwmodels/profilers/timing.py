@@ -64,8 +64,9 @@ class _Item:
     """Readings of the gauge before and after, and the shortest call."""
 
     def quiet(self, gauge: Gauge) -> list[int]:
-        """Shortest calls of the bursts that ran undisturbed."""
-        return [least for before, after, least in self.bursts if gauge.is_quiet(before) and gauge.is_quiet(after)]
+        """Shortest calls of the bursts that ran undisturbed, at the clock that was known."""
+        quiet = (each for each in self.bursts if gauge.is_quiet(*each[:2]))
+        return [round(least * gauge.to_clock(before, after)) for before, after, least in quiet]
 
     def found(self, gauge: Gauge) -> tuple[int, float]:
         """Nanoseconds of a call, and how far two halves of the quiet bursts disagree.

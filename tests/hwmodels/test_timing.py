@@ -129,9 +129,10 @@ def test_readings_crowd_at_the_level(clock: Clock) -> None:
         clock.slow = 1.0 if number % 20 == 0 else 1.08 if number % 3 == 0 else neighbour
         gauge.read()
     assert gauge.level_s == pytest.approx(1.08e-3)
-    assert not gauge.is_quiet(1.0e-3)
-    assert not gauge.is_quiet(1.35e-3)
+    assert gauge.is_quiet(1.0e-3)
     assert gauge.is_quiet(1.08e-3 * (1.0 + 0.9 * BAND))
+    assert not gauge.is_quiet(1.35e-3)
+    assert not gauge.is_quiet(1.0e-3, 1.08e-3)
 
 
 def test_the_level_follows_the_clock(clock: Clock) -> None:
@@ -157,6 +158,20 @@ def test_a_moment_at_a_higher_clock_is_none_of_the_result(clock: Clock) -> None:
 
     (found,) = measure_interleaved([[clocked(work)]], Gauge(clocked(reading)), Effort(bursts=16))
     assert found.latency_s == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(
+    ("known_s", "clocks", "expected_s"), [(1e-4, True, 1e-3), (1e-4, False, 1.1e-3), (2e-4, True, 1.1e-3)]
+)
+def test_figures_are_put_to_the_clock_that_was_known(
+    clock: Clock, known_s: float, clocks: bool, expected_s: float
+) -> None:
+    """A clock that is a tenth lower today is taken out, unless the device has its own or it can't be that."""
+    clock.slow = 1.1
+    gauge = Gauge(clock.work("g", 100_000), known_s=known_s, clocks=clocks)
+    (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort())
+    assert found.latency_s == pytest.approx(expected_s)
+    assert found.disagreement == pytest.approx(0.0, abs=1e-6)
 
 
 def test_copies_take_turns(clock: Clock) -> None:

@@ -8,7 +8,7 @@ What the gauge's clock explains is no change: measurements are put to the clock 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -75,12 +75,12 @@ def check_drift(model: LookupModel, device: Device) -> Drift:
         clock = clock_ratio(kept, model.profiler.gauge_s)
     finally:
         model.profiler.gauge_s = kept
-    return judge(before, [replace(found, latency_s=found.latency_s * clock) for found in now])
+    return judge(before, now, clock)
 
 
-def judge(before: Sequence[Measurement], now: Sequence[Measurement]) -> Drift:
-    """The verdict on measurements of the same networks, then and now."""
-    ratios = [new.latency_s / old.latency_s for old, new in zip(before, now, strict=True)]
+def judge(before: Sequence[Measurement], now: Sequence[Measurement], clock: float = 1.0) -> Drift:
+    """The verdict on measurements of the same networks, then and now; `clock` puts those of now to that of then."""
+    ratios = [clock * new.latency_s / old.latency_s for old, new in zip(before, now, strict=True)]
     ratio = median(ratios)
     spread = max(abs(other / ratio - 1.0) for other in ratios)
     noise = max(found.disagreement for found in now)

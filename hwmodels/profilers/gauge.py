@@ -2,8 +2,9 @@
 
 An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2023
 was at 1.08 times its best for 40 of 100 readings and at its best for one. With a neighbour on the other half of its
-core it took 1.3 to 1.8 times as long, and never twice the same. So readings crowd at the present level; those at the
-level and below are quiet, and what is measured between two of them is put to the clock of the table.
+core it took 1.3 to 1.8 times as long, and never twice the same. So the level is where half of a stretch of readings
+crowd; those at the level and below are quiet, and what is measured between two of them is put to the clock of the
+table.
 """
 
 from __future__ import annotations
@@ -21,16 +22,14 @@ Run = Callable[[], object]
 SIZE = 96
 """Rows and columns of two matrices whose product is the work: ten microseconds or some more, in the nearest caches."""
 
-CONFIRMED = 8
-"""Readings that must be as low before they count as the best there is: a single one may be luck."""
 CLOCKS = 1.25
-"""How many times its best an undisturbed processor may take."""
+"""How many times as fast as at another time an undisturbed processor may be."""
 CROWD = 0.02
-"""Width (relative) of the range that holds the most readings: the level is in its middle."""
+"""Width (relative) of the range that holds half of a stretch: the level is in its middle."""
 BAND = 0.025
 """What a quiet reading may be above the level, and two around a burst apart (relative)."""
-KEPT, EVERY = 1000, 32
-"""Readings that the level follows, and after how many it is looked for again."""
+STRETCH, EVERY = 200, 25
+"""Readings that make one, and after how many the level is looked for again."""
 
 
 @dataclass
@@ -39,33 +38,39 @@ class Gauge:
 
     Attributes:
         known_s: the level that another process saw, or 0. clocks: whether what is measured goes by the same clock.
+        settle_s: how long the level is looked for at first, at most. level_s: what the work takes now, undisturbed.
     """
 
     run: Run
     known_s: float = 0.0
     calls: int = 4
     clocks: bool = True
+    settle_s: float = 10.0
     level_s: float = 0.0
-    _lowest: list[float] = field(default_factory=list)
-    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=STRETCH))
     _unseen: int = 0
 
     def read(self) -> float:
         """Seconds that the work takes now."""
         now = min(burst(self.run, self.calls)) * 1e-9
-        self._lowest = sorted([*self._lowest, now])[:CONFIRMED]
-        if now <= self._most_s:
-            self._recent.append(now)
+        self._recent.append(now)
         self._unseen += 1
-        if self._unseen >= EVERY or not self.level_s:
-            self.level_s, self._unseen = self._level(), 0
+        if self._unseen >= EVERY and len(self._recent) == STRETCH:
+            self._look()
         return now
 
+    def settle(self) -> None:
+        """Finds the level, if there is none yet: in vain it is the one that was known, or the least reading."""
+        deadline = time.monotonic() + self.settle_s
+        while not self.level_s and time.monotonic() < deadline:
+            self.read()
+        self.level_s = self.level_s or self.known_s or min(self._recent)
+
     def wait(self, patience_s: float) -> float:
-        """Reads until a moment is quiet, for so long at most once there were readings to tell; the last reading."""
+        """Reads until a moment is quiet, for so long at most; the last reading."""
         deadline = time.monotonic() + patience_s
         now = self.read()
-        while len(self._lowest) < CONFIRMED or (not self.is_quiet(now) and time.monotonic() < deadline):
+        while not self.is_quiet(now) and time.monotonic() < deadline:
             now = self.read()
         return now
 
@@ -78,20 +83,16 @@ class Gauge:
         """What a time between two quiet readings is to be multiplied by, to be one at the clock that was known."""
         return clock_ratio(self.known_s or self.level_s, (before_s + after_s) / 2) if self.clocks else 1.0
 
-    @property
-    def _most_s(self) -> float:
-        """The longest reading that may be of an undisturbed processor."""
-        best = [self._lowest[-1], *([self.known_s] if self.known_s else [])]
-        return CLOCKS * min(best)
-
-    def _level(self) -> float:
-        """The middle of the range in which the most readings lie; without readings, what was known."""
-        times = np.sort([reading for reading in self._recent if reading <= self._most_s])
-        if not len(times):
-            return self.known_s
+    def _look(self) -> None:
+        """Moves the level to where half of the last readings crowd, if anywhere a processor's clock may be."""
+        self._unseen = 0
+        times = np.sort(self._recent)
         ends = np.searchsorted(times, times * (1.0 + CROWD), side="right")
         fullest = int(np.argmax(ends - np.arange(len(times))))
-        return float(np.median(times[fullest : ends[fullest]]))
+        crowd = times[fullest : ends[fullest]]
+        level_s = float(np.median(crowd))
+        if 2 * len(crowd) >= STRETCH and (not self.known_s or level_s <= CLOCKS * self.known_s):
+            self.level_s = level_s
 
 
 def clock_ratio(known_s: float, now_s: float) -> float:

@@ -2,9 +2,9 @@
 
 An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2023
 was at 1.08 times its best for 40 of 100 readings and at its best for one. With a neighbour on the other half of its
-core it took 1.3 to 1.8 times as long, and never twice the same. So the level is where half of a stretch of readings
-crowd; those at the level and below are quiet, and what is measured between two of them is put to the clock of the
-table.
+core it took 1.3 to 1.8 times as long, seldom twice the same. So the level is where half of a stretch of readings
+crowd, unless they crowded far lower before; readings at the level and below are quiet, and what is measured between two
+of them is put to the clock of the table.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ class Gauge:
 
     Attributes:
         known_s: the level that another process saw, or 0. clocks: whether what is measured goes by the same clock.
-        settle_s: how long the level is looked for at first, at most. level_s: what the work takes now, undisturbed.
+        settle_s: how long the level is looked for at first; less where one is known and found.
+        level_s: what the work takes now, undisturbed. best_s: the lowest level so far.
     """
 
     run: Run
     known_s: float = 0.0
     calls: int = 4
     clocks: bool = True
-    settle_s: float = 10.0
+    settle_s: float = 2.0
     level_s: float = 0.0
+    best_s: float = float("inf")
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=STRETCH))
     _unseen: int = 0
 
@@ -61,8 +63,8 @@ class Gauge:
 
     def settle(self) -> None:
         """Finds the level, if there is none yet: in vain it is the one that was known, or the least reading."""
-        deadline = time.monotonic() + self.settle_s
-        while not self.level_s and time.monotonic() < deadline:
+        deadline = time.monotonic() + (0.0 if self.level_s else self.settle_s)
+        while time.monotonic() < deadline and not (self.known_s and self.level_s):
             self.read()
         self.level_s = self.level_s or self.known_s or min(self._recent)
 
@@ -91,8 +93,8 @@ class Gauge:
         fullest = int(np.argmax(ends - np.arange(len(times))))
         crowd = times[fullest : ends[fullest]]
         level_s = float(np.median(crowd))
-        if 2 * len(crowd) >= STRETCH and (not self.known_s or level_s <= CLOCKS * self.known_s):
-            self.level_s = level_s
+        if 2 * len(crowd) >= STRETCH and level_s <= CLOCKS * min(self.best_s, self.known_s or self.best_s):
+            self.level_s, self.best_s = level_s, min(level_s, self.best_s)
 
 
 def clock_ratio(known_s: float, now_s: float) -> float:

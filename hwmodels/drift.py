@@ -2,7 +2,6 @@
 
 A few networks of the calibration set are timed again, in about a second. Other programs only ever add time, and add it
 unevenly; a machine that has changed (its clock, its cooling, its neighbours) is slower or faster by one ratio.
-What the gauge's clock explains is no change: measurements are put to the clock of the table.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from hwmodels.device import Device
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.profile import calibration_set, network_keys
-from hwmodels.profilers.gauge import clock_ratio
 
 SENTINELS = 4
 """Networks that are timed again."""
@@ -72,15 +70,14 @@ def check_drift(model: LookupModel, device: Device) -> Drift:
     kept, model.profiler.gauge_s = model.profiler.gauge_s, 0.0  # a slower machine has a slower gauge, and isn't busy
     try:
         now = model.profiler.glance([case.program for case, _ in known[:SENTINELS]], device)
-        clock = clock_ratio(kept, model.profiler.gauge_s)
     finally:
         model.profiler.gauge_s = kept
-    return judge(before, now, clock)
+    return judge(before, now)
 
 
-def judge(before: Sequence[Measurement], now: Sequence[Measurement], clock: float = 1.0) -> Drift:
-    """The verdict on measurements of the same networks, then and now; `clock` puts those of now to that of then."""
-    ratios = [clock * new.latency_s / old.latency_s for old, new in zip(before, now, strict=True)]
+def judge(before: Sequence[Measurement], now: Sequence[Measurement]) -> Drift:
+    """The verdict on measurements of the same networks, then and now."""
+    ratios = [new.latency_s / old.latency_s for old, new in zip(before, now, strict=True)]
     ratio = median(ratios)
     spread = max(abs(other / ratio - 1.0) for other in ratios)
     noise = max(found.disagreement for found in now)

@@ -122,7 +122,6 @@ def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[byte
     if own:
         gauge.run, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
     gauge.known_s = float(header["gauge_s"])
-    gauge.clocks = bool(header.get("clocks", True))
     return gauge, blobs
 
 

@@ -1,10 +1,9 @@
-"""The gauge: a fixed piece of work that tells in which moments a processor is undisturbed, and its clock then.
+"""The gauge: a fixed piece of work that tells in which moments a processor is undisturbed.
 
 An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2023
 was at 1.08 times its best for 40 of 100 readings and at its best for one. With a neighbour on the other half of its
-core it took 1.3 to 1.8 times as long, seldom twice the same. So the level is where half of a stretch of readings
-crowd, unless they crowded far lower before; readings at the level and below are quiet, and what is measured between two
-of them is put to the clock of the table.
+core it took 1.3 to 1.8 times as long, and never twice the same. So readings crowd at the present level, and those at
+the level are quiet; faster ones are of a clock that the next minute won't have.
 """
 
 from __future__ import annotations
@@ -22,84 +21,67 @@ Run = Callable[[], object]
 SIZE = 96
 """Rows and columns of two matrices whose product is the work: ten microseconds or some more, in the nearest caches."""
 
+CONFIRMED = 8
+"""Readings that must be as low before they count as the best there is: a single one may be luck."""
 CLOCKS = 1.25
-"""How many times as fast as at another time an undisturbed processor may be."""
+"""How many times its best an undisturbed processor may take."""
 CROWD = 0.02
-"""Width (relative) of the range that holds half of a stretch: the level is in its middle."""
+"""Width (relative) of the range that holds the most readings: the level is in its middle."""
 BAND = 0.025
-"""What a quiet reading may be above the level, and two around a burst apart (relative)."""
-STRETCH, EVERY = 200, 25
-"""Readings that make one, and after how many the level is looked for again."""
+"""What a quiet reading may be off the level (relative)."""
+KEPT, EVERY = 1000, 32
+"""Readings that the level follows, and after how many it is looked for again."""
 
 
 @dataclass
 class Gauge:
-    """Reads how long `run` takes, the least of some `calls`.
-
-    Attributes:
-        known_s: the level that another process saw, or 0. clocks: whether what is measured goes by the same clock.
-        settle_s: how long the level is looked for at first; less where one is known and found.
-        level_s: what the work takes now, undisturbed. best_s: the lowest level so far.
-    """
+    """Reads how long `run` takes, the least of some `calls`; `known_s` is the level that another process saw, or 0."""
 
     run: Run
     known_s: float = 0.0
     calls: int = 4
-    clocks: bool = True
-    settle_s: float = 2.0
     level_s: float = 0.0
-    best_s: float = float("inf")
-    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=STRETCH))
+    _lowest: list[float] = field(default_factory=list)
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     _unseen: int = 0
 
     def read(self) -> float:
         """Seconds that the work takes now."""
         now = min(burst(self.run, self.calls)) * 1e-9
-        self._recent.append(now)
+        self._lowest = sorted([*self._lowest, now])[:CONFIRMED]
+        if now <= self._most_s:
+            self._recent.append(now)
         self._unseen += 1
-        if self._unseen >= EVERY and len(self._recent) == STRETCH:
-            self._look()
+        if self._unseen >= EVERY or not self.level_s:
+            self.level_s, self._unseen = self._level(), 0
         return now
 
-    def settle(self) -> None:
-        """Finds the level, if there is none yet: in vain it is the one that was known, or the least reading."""
-        deadline = time.monotonic() + (0.0 if self.level_s else self.settle_s)
-        while time.monotonic() < deadline and not (self.known_s and self.level_s):
-            self.read()
-        self.level_s = self.level_s or self.known_s or min(self._recent)
-
     def wait(self, patience_s: float) -> float:
-        """Reads until a moment is quiet, for so long at most; the last reading."""
+        """Reads until a moment is quiet, for so long at most once there were readings to tell; the last reading."""
         deadline = time.monotonic() + patience_s
         now = self.read()
-        while not self.is_quiet(now) and time.monotonic() < deadline:
+        while len(self._lowest) < CONFIRMED or (not self.is_quiet(now) and time.monotonic() < deadline):
             now = self.read()
         return now
 
-    def is_quiet(self, before_s: float, after_s: float | None = None) -> bool:
-        """Whether the work takes no longer than on an undisturbed processor, at one clock before and after."""
-        after_s = before_s if after_s is None else after_s
-        return max(before_s, after_s) <= (1.0 + BAND) * self.level_s and abs(before_s - after_s) <= BAND * self.level_s
+    def is_quiet(self, reading_s: float) -> bool:
+        """Whether that is what the work takes on an undisturbed processor at its present clock."""
+        return abs(reading_s - self.level_s) <= BAND * self.level_s
 
-    def to_clock(self, before_s: float, after_s: float) -> float:
-        """What a time between two quiet readings is to be multiplied by, to be one at the clock that was known."""
-        return clock_ratio(self.known_s or self.level_s, (before_s + after_s) / 2) if self.clocks else 1.0
+    @property
+    def _most_s(self) -> float:
+        """The longest reading that may be of an undisturbed processor."""
+        best = [self._lowest[-1], *([self.known_s] if self.known_s else [])]
+        return CLOCKS * min(best)
 
-    def _look(self) -> None:
-        """Moves the level to where half of the last readings crowd, if anywhere a processor's clock may be."""
-        self._unseen = 0
-        times = np.sort(self._recent)
+    def _level(self) -> float:
+        """The middle of the range in which the most readings lie; without readings, what was known."""
+        times = np.sort([reading for reading in self._recent if reading <= self._most_s])
+        if not len(times):
+            return self.known_s
         ends = np.searchsorted(times, times * (1.0 + CROWD), side="right")
         fullest = int(np.argmax(ends - np.arange(len(times))))
-        crowd = times[fullest : ends[fullest]]
-        level_s = float(np.median(crowd))
-        if 2 * len(crowd) >= STRETCH and level_s <= CLOCKS * min(self.best_s, self.known_s or self.best_s):
-            self.level_s, self.best_s = level_s, min(level_s, self.best_s)
-
-
-def clock_ratio(known_s: float, now_s: float) -> float:
-    """How many times as fast the clock was when the work took `known_s`; 1 where that is more than clocks differ by."""
-    return known_s / now_s if known_s > 0 and max(known_s / now_s, now_s / known_s) <= CLOCKS else 1.0
+        return float(np.median(times[fullest : ends[fullest]]))
 
 
 def new_gauge() -> Gauge:

@@ -10,4 +10,3 @@ class OnnxRuntimeCudaProfiler(Timed):
     device answers; nothing is ever timed on the CPU in its stead."""
 
     name = "onnxruntime-cuda"
-    clocks = False

@@ -20,13 +20,11 @@ single node's by up to 11 % (an EPYC of 2021; both repeat within 1 % once they l
 class Timed:
     """Times whole networks on one runtime over a channel; a request may take `timeout_s`.
 
-    The process at the other end stays between requests, so that a request costs milliseconds. `gauge_s` is what
-    a fixed piece of work takes undisturbed: figures are put to that clock, once it is known or set.
+    The process at the other end stays between requests, so that a request costs milliseconds. `gauge_s` is the best
+    time of a fixed piece of work: setting it to what another process saw lets this one know a quiet machine.
     """
 
     name: str
-    clocks = True
-    """Whether the device runs at the clock of the processor that the gauge is read on."""
 
     def __init__(self, channel: Channel | None = None, timeout_s: float = 180.0) -> None:
         self.channel = channel or Child()
@@ -67,15 +65,9 @@ class Timed:
 
     def _times(self, programs: Sequence[bytes], device: Device, **more: Any) -> list[Measurement]:
         gauge = self._gauge(device)
-        usual = {
-            "copies": 1,
-            "optimise": True,
-            "gauge_s": self.gauge_s,
-            "own_gauge": bool(gauge),
-            "clocks": self.clocks,
-        }
+        usual = {"copies": 1, "optimise": True, "gauge_s": self.gauge_s, "own_gauge": bool(gauge)}
         reply, _ = self._ask("time", device, [*gauge, *programs], **(usual | more))
-        self.gauge_s = self.gauge_s or reply["gauge_s"]
+        self.gauge_s = reply["gauge_s"]
         return [Measurement(**row) for row in reply["measurements"]]
 
     def _ask(self, action: str, device: Device, blobs: Sequence[bytes], **more: Any) -> Reply:

@@ -60,29 +60,23 @@ class _Item:
     runs: Sequence[Run]
     calls: int = 0
     times: list[int] = field(default_factory=list)
-    late: list[float] = field(default_factory=list)
-    """Of each burst: the slower reading of the gauge around it."""
-    shortest: list[int] = field(default_factory=list)
-    """Of each burst: its shortest call."""
-    quiet: list[int] = field(default_factory=list)
-    """The same of the bursts that ran undisturbed, at the clock that was known."""
+    bursts: list[tuple[float, float, int]] = field(default_factory=list)
+    """Readings of the gauge before and after, and the shortest call."""
 
-    def add(self, times: Sequence[int], gauge: Gauge, before: float, after: float) -> None:
-        """Keeps a burst, by what the gauge read around it."""
-        self.times += times
-        self.late.append(max(before, after))
-        self.shortest.append(min(times))
-        if gauge.is_quiet(before, after):
-            self.quiet.append(round(min(times) * gauge.to_clock(before, after)))
+    def quiet(self, gauge: Gauge) -> list[int]:
+        """Shortest calls of the bursts that ran undisturbed."""
+        return [least for before, after, least in self.bursts if gauge.is_quiet(before) and gauge.is_quiet(after)]
 
     def found(self, gauge: Gauge) -> tuple[int, float]:
         """Nanoseconds of a call, and how far two halves of the quiet bursts disagree.
 
         Without two of these it is the shortest call of all, and disagrees no less than the gauge was late.
         """
-        if len(self.quiet) >= 2:
-            return _lower(self.quiet), _halves(self.quiet)
-        return min(self.times), max(min(self.late) / gauge.level_s - 1.0, _halves(self.shortest))
+        quiet = self.quiet(gauge)
+        if len(quiet) >= 2:
+            return _lower(quiet), _halves(quiet)
+        late = min(max(before, after) for before, after, _ in self.bursts) / gauge.level_s - 1.0
+        return min(self.times), max(late, _halves([least for *_, least in self.bursts]))
 
 
 def measure_interleaved(
@@ -98,7 +92,6 @@ def measure_interleaved(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        gauge.settle()
         for item in items:
             item.calls = min(_calls_per_burst(run, effort) for run in item.runs)
         _rounds(items, gauge, effort, before)
@@ -120,17 +113,18 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
                 before = gauge.wait(effort.patience_s)
             times = burst(item.runs[number % len(item.runs)], item.calls, ahead)
             after = gauge.read()
-            item.add(times, gauge, before, after)
+            item.times += times
+            item.bursts.append((before, after, min(times)))
             before = after
         number += 1
-        unsettled = [item for item in active if not _settled(item, effort)]
+        unsettled = [item for item in active if not _settled(item, gauge, effort)]
         active = active if effort.together and unsettled else unsettled
         time.sleep(effort.pause_s)
 
 
-def _settled(item: _Item, effort: Effort) -> bool:
-    quiet = len(item.quiet)
-    return quiet >= effort.most_bursts or (quiet >= effort.bursts and _halves(item.quiet) <= effort.tolerance)
+def _settled(item: _Item, gauge: Gauge, effort: Effort) -> bool:
+    quiet = item.quiet(gauge)
+    return len(quiet) >= effort.most_bursts or (len(quiet) >= effort.bursts and _halves(quiet) <= effort.tolerance)
 
 
 def _halves(minima: Sequence[int]) -> float:

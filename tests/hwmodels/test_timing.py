@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from itertools import cycle, pairwise
+from itertools import pairwise
 
 import pytest
 
 from hwmodels.profilers import gauge as gauges
 from hwmodels.profilers import timing
-from hwmodels.profilers.gauge import BAND, CLOCKS, STRETCH, Gauge
+from hwmodels.profilers.gauge import BAND, CLOCKS, Gauge
 from hwmodels.profilers.timing import Effort, measure_interleaved
 
 
@@ -80,7 +80,7 @@ def test_calls_per_burst_follow_the_latency(clock: Clock, each_s: float, calls: 
 
 def test_noise_prolongs_and_does_not_bend(clock: Clock) -> None:
     """While the gauge is late nothing settles; the quiet moment that follows gives the figure."""
-    gauge = Gauge(clock.work("g", 1000), known_s=1e-6, settle_s=0.0)
+    gauge = Gauge(clock.work("g", 1000), known_s=1e-6)
     work = clock.work("a", 1_000_000)
 
     def disturbed() -> None:
@@ -96,7 +96,7 @@ def test_noise_prolongs_and_does_not_bend(clock: Clock) -> None:
 def test_endless_noise_widens_the_error(clock: Clock) -> None:
     """A machine that stays 30 % slow until the budget is spent says so in the disagreement."""
     clock.slow = 1.3
-    gauge = Gauge(clock.work("g", 1000), known_s=1e-6, settle_s=0.01)
+    gauge = Gauge(clock.work("g", 1000), known_s=1e-6)
     (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort(budget_s=1.0, least_s=1.0))
     assert found.disagreement == pytest.approx(0.3)
     assert clock.monotonic() == pytest.approx(1.0, abs=0.1)
@@ -105,7 +105,7 @@ def test_endless_noise_widens_the_error(clock: Clock) -> None:
 def test_bursts_wait_for_quiet_moments(clock: Clock) -> None:
     """Where five milliseconds in twenty-five are quiet, most calls fall into these."""
     noisy = clock.noisy_until(10**12, quiet=5_000_000, period=25_000_000)
-    gauge = Gauge(noisy(clock.work("g", 1000)), known_s=1e-6, settle_s=0.0)
+    gauge = Gauge(noisy(clock.work("g", 1000)), known_s=1e-6)
     runs = [[noisy(clock.work(name, 100_000))] for name in "abcd"]
     for found in measure_interleaved(runs, gauge, Effort()):
         assert found.median_s == pytest.approx(1e-4)
@@ -115,47 +115,31 @@ def test_bursts_wait_for_quiet_moments(clock: Clock) -> None:
 def test_a_lucky_reading_is_no_level(clock: Clock) -> None:
     """One that nothing confirms makes no noise of the rest."""
     gauge = Gauge(clock.work("g", 1000))
-    for number in range(STRETCH):
+    for number in range(40):
         clock.slow = 0.7 if number == 20 else 1.0
         gauge.read()
     assert gauge.level_s == pytest.approx(1e-6)
 
 
 def test_readings_crowd_at_the_level(clock: Clock) -> None:
-    """A higher clock of rare moments and a neighbour that is there as often as not are both off the level."""
+    """A higher clock of rare moments and a neighbour that is there most of the time are both off the level."""
     gauge = Gauge(clock.work("g", 1_000_000))
     for number in range(400):
         neighbour = 1.35 + 0.01 * (number % 40)
-        clock.slow = 1.0 if number % 40 == 0 else neighbour if number % 5 < 2 else 1.08
+        clock.slow = 1.0 if number % 20 == 0 else 1.08 if number % 3 == 0 else neighbour
         gauge.read()
     assert gauge.level_s == pytest.approx(1.08e-3)
-    assert gauge.is_quiet(1.0e-3)
-    assert gauge.is_quiet(1.08e-3 * (1.0 + 0.9 * BAND))
+    assert not gauge.is_quiet(1.0e-3)
     assert not gauge.is_quiet(1.35e-3)
-    assert not gauge.is_quiet(1.0e-3, 1.08e-3)
-
-
-def test_a_neighbour_is_no_level(clock: Clock) -> None:
-    """Readings that are all over the place are waited out; the first stretch in which half agree is the level."""
-    gauge = Gauge(clock.work("g", 100_000))
-    spread = cycle(1.3 + 0.005 * n for n in range(100))
-
-    def neighbour() -> None:
-        clock.slow = next(spread) if clock.now < 1_500_000_000 else 1.0
-        gauge_work()
-
-    gauge_work, gauge.run = gauge.run, neighbour
-    gauge.settle()
-    assert gauge.level_s == pytest.approx(1e-4)
+    assert gauge.is_quiet(1.08e-3 * (1.0 + 0.9 * BAND))
 
 
 def test_the_level_follows_the_clock(clock: Clock) -> None:
-    """A processor that clocks lower for good is quiet again soon; one that shares its core stays disturbed, however
-    evenly it does, unless nothing else was ever seen."""
+    """A processor that clocks lower for good is quiet again soon; one that shares its core stays disturbed."""
     gauge = Gauge(clock.work("g", 1_000_000))
-    for slow, level in ((1.5, 1.5), (1.0, 1.0), (1.15, 1.15), (1.1 * CLOCKS, 1.15)):
+    for slow, level in ((1.0, 1.0), (1.15, 1.15), (1.1 * CLOCKS, 1.15)):
         clock.slow = slow
-        for _ in range(2 * STRETCH):
+        for _ in range(gauges.KEPT):
             gauge.read()
         assert gauge.level_s == pytest.approx(level * 1e-3)
 
@@ -173,20 +157,6 @@ def test_a_moment_at_a_higher_clock_is_none_of_the_result(clock: Clock) -> None:
 
     (found,) = measure_interleaved([[clocked(work)]], Gauge(clocked(reading)), Effort(bursts=16))
     assert found.latency_s == pytest.approx(1e-3)
-
-
-@pytest.mark.parametrize(
-    ("known_s", "clocks", "expected_s"), [(1e-4, True, 1e-3), (1e-4, False, 1.1e-3), (2e-4, True, 1.1e-3)]
-)
-def test_figures_are_put_to_the_clock_that_was_known(
-    clock: Clock, known_s: float, clocks: bool, expected_s: float
-) -> None:
-    """A clock that is a tenth lower today is taken out, unless the device has its own or it can't be that."""
-    clock.slow = 1.1
-    gauge = Gauge(clock.work("g", 100_000), known_s=known_s, clocks=clocks)
-    (found,) = measure_interleaved([[clock.work("a", 1_000_000)]], gauge, Effort())
-    assert found.latency_s == pytest.approx(expected_s)
-    assert found.disagreement == pytest.approx(0.0, abs=1e-6)
 
 
 def test_copies_take_turns(clock: Clock) -> None:

@@ -29,6 +29,8 @@ CROWD = 0.02
 """Width (relative) of the range that holds the most readings: the level is in its middle."""
 BAND = 0.025
 """What a quiet reading may be off the level (relative)."""
+FIRST_S = 1.0
+"""How long a process reads before it measures, where it knows nothing."""
 KEPT, EVERY = 1000, 32
 """Readings that the level follows, and after how many it is looked for again."""
 
@@ -55,6 +57,12 @@ class Gauge:
         if self._unseen >= EVERY or not self.level_s:
             self.level_s, self._unseen = self._level(), 0
         return now
+
+    def settle(self) -> None:
+        """Reads for a while where no level is known: a process whose first moments are disturbed can't tell."""
+        deadline = time.monotonic() + (0.0 if self.level_s or self.known_s else FIRST_S)
+        while time.monotonic() < deadline:
+            self.read()
 
     def wait(self, patience_s: float) -> float:
         """Reads until a moment is quiet, for so long at most once there were readings to tell; the last reading."""

@@ -92,6 +92,7 @@ def measure_interleaved(
     collecting = gc.isenabled()
     gc.disable()
     try:
+        gauge.settle()
         for item in items:
             item.calls = min(_calls_per_burst(run, effort) for run in item.runs)
         _rounds(items, gauge, effort, before)

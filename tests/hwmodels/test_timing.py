@@ -54,6 +54,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
+    monkeypatch.setattr(gauges, "FIRST_S", 0.01)
     for module in (gauges, timing):
         monkeypatch.setattr(module, "time", clock)
     return clock

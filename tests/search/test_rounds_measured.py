@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from hwmodels.workload import Workload
+from hwmodels.base import Measurement
+from hwmodels.disturbed import NOISY
+from hwmodels.table import GAUGE, OVERHEAD
 from methods.graph.load import load_graph
 from methods.graph.program import program_for
 from search.context import open_context
@@ -16,35 +18,38 @@ from search.run import run_search
 
 DEVICE = "local-onnxruntime"
 
-TOO_FAST = 0.7
-"""Less than sums of nodes of so small a network are off in noise might not show."""
+TOO_FAST = 0.45
+"""Sums of nodes of so small a network are up to a tenth too high on some processors, and more in noise: less might not
+show."""
 
 
-class Flatterer:
-    """Keeps true rows until `flatters`; from then on those of operators that weren't there yet are too fast."""
+def too_fast(row: dict[str, Any]) -> dict[str, Any]:
+    """An operator's row as it would be had the machine been faster when its table was made."""
+    return row if row["key"] in (GAUGE, OVERHEAD) else row | {"latency_s": TOO_FAST * row["latency_s"]}
 
-    flatters = False
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return row | {"latency_s": TOO_FAST * row["latency_s"]} if self.flatters else row
+def unless_it_changed(before: Measurement, after: Measurement) -> None:
+    """Goes on where a network takes what it took: a limit near it says nothing on a machine that was slower then."""
+    noise = max(before.disagreement, after.disagreement)
+    ratio = after.latency_s / before.latency_s
+    if noise > NOISY or abs(ratio - 1.0) > 0.05:
+        pytest.skip(f"the machine is too loud for a tight limit: {ratio:.2f} times as long after, noise {noise:.0%}")
 
 
 @pytest.mark.slow
 def test_what_the_stopwatch_finds_tightens_the_limit(model_file: Path, tmp_path: Path) -> None:
-    """Pruned operators that the table has too fast let the first finalists break the limit; later ones keep it.
-
-    The limit is a share of the untouched network, timed in the same run: a machine that changes meanwhile changes both.
-    """
-    table = Flatterer()
-    hardware = open_hardware(DEVICE, (), table)
+    """Operators that are too fast by half let the first finalists break the limit; later ones keep it."""
+    hardware = open_hardware(DEVICE, (), too_fast)
     assert hardware.profiler is not None
-    untouched = Workload((), program=program_for(load_graph(model_file), hardware.device))
-    hardware.cost_model.estimate(untouched, hardware.device)
-    table.flatters = True
+    untouched = [program_for(load_graph(model_file), hardware.device)]
+    (now,) = hardware.profiler.measure(untouched, hardware.device)
     request: dict[str, Any] = {"device": DEVICE, "dataset": "digits", "seed": 0, "evaluations": 16, "strategy": "plan"}
-    request |= {"limits": {"latency": "0.7x"}, "methods": ["channel-pruning"], "recovery_epochs": 1}
-    outcome = run_search(open_context(request, model_file, "digits", hardware), tmp_path / "bundle")
+    request |= {"limits": {"latency": f"{0.92 * now.latency_s * 1e9:.0f}ns"}, "methods": ["channel-pruning"]}
+    context = open_context(request | {"recovery_epochs": 1}, model_file, "digits", hardware)
+    outcome = run_search(context, tmp_path / "bundle")
+    (after,) = hardware.profiler.measure(untouched, hardware.device)
     hardware.profiler.close()
+    unless_it_changed(now, after)
     assert outcome["rounds"], outcome["finalists"]
     assert "slower than estimated" in outcome["rounds"][0]["reason"]
     assert outcome["outcome"] == "feasible", outcome["reason"]

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from db.measure_jobs import MeasureJobRow
+from hwmodels.agent_protocol import PROTOCOL
 from service.agents import request_path
 from service.app import create_app
 from service.settings import load_settings
@@ -66,7 +67,7 @@ def test_a_wrong_key_is_refused(client: TestClient, key: str, shown: str) -> Non
     ("changes", "status", "words"),
     [
         ({"protocol": 0}, 409, "the agent is older"),
-        ({"protocol": 2}, 409, "the service is older"),
+        ({"protocol": PROTOCOL + 1}, 409, "the service is older"),
         ({"runtimes": {}}, 409, "pip install onnxruntime"),
         ({"runtimes": {"openvino": "1"}}, 409, "runtimes there: openvino 1"),
         ({"runtimes": {"onnxruntime": 3}}, 422, "text"),

@@ -70,5 +70,5 @@ def _less(whole: Measurement, frame: Measurement, call_s: float, spare_s: float)
     off = frame.latency_s - spare_s - call_s
     least = max(LEAST * call_s, whole.latency_s - off)
     error = whole.latency_s * whole.disagreement + frame.latency_s * frame.disagreement
-    p10, median = (least + time - whole.latency_s for time in (whole.p10_s, whole.median_s))
+    p10, median = (least + (time - whole.latency_s) for time in (whole.p10_s, whole.median_s))  # not below by rounding
     return Measurement(least, p10, median, whole.calls, error / least)

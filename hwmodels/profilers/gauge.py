@@ -2,7 +2,7 @@
 
 An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2023
 was at 1.08 times its best for 40 of 100 readings and at its best for one. With a neighbour on the other half of its
-core it took 1.3 to 1.8 times as long, and never twice the same. So readings crowd at the present level, and those at
+core it took 1.3 to 1.8 times as long, seldom twice the same. So readings crowd at the present level, and those at
 the level are quiet; faster ones are of a clock that the next minute won't have.
 """
 

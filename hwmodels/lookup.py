@@ -18,7 +18,7 @@ from hwmodels.device import Device
 from hwmodels.energy import op_energy_j
 from hwmodels.fit import LatencyFit, fit_latency, samples
 from hwmodels.memory import peak_bytes, weight_bytes
-from hwmodels.parts import BEYOND, beyond, part_of
+from hwmodels.parts import BEYOND, beyond, is_heavy, part_of
 from hwmodels.profilers.runtime_node import NodeProfiler, RuntimeNode
 from hwmodels.table import GAUGE, OVERHEAD, Row, Table, header_for
 from hwmodels.workload import Op, Workload
@@ -71,7 +71,7 @@ class LookupModel:
         nodes = self.look_up(workload, device)
         call_s = self._factor(CALL) * self.table.overhead_s
         shares = [self._factor(part_of(node)) * self.share_s(node) for node in nodes]
-        memory_s = sum(self._factor(part) * seconds for part, seconds in beyond(nodes).items())
+        memory_s = sum(self._factor(part) * seconds for part, seconds in beyond(nodes, self._later_s).items())
         per_op = self._per_op(workload, nodes, call_s, shares, device)
         if memory_s:
             per_op += (OpCost(MEMORY, MEMORY, memory_s, 0.0, 0, 0, Source.LOOKED_UP),)
@@ -105,7 +105,7 @@ class LookupModel:
 
     def parts_of(self, nodes: Sequence[RuntimeNode]) -> dict[str, float]:
         """The same of nodes that were looked up."""
-        found = {CALL: self.table.overhead_s} | beyond(nodes)
+        found = {CALL: self.table.overhead_s} | beyond(nodes, self._later_s)
         for node in nodes:
             found[part_of(node)] = found.get(part_of(node), 0.0) + self.share_s(node)
         return found
@@ -115,6 +115,13 @@ class LookupModel:
         call that was timed in noise would make of small nodes."""
         timed_s = self.table.row(node.key).latency_s
         return max(LEAST_SHARE * timed_s, timed_s - self.table.overhead_s)
+
+    def _later_s(self, node: RuntimeNode) -> float:
+        """What the node takes longer with its weights swept out of the nearest caches; 0 where that isn't known."""
+        key = node.swept().key
+        if key not in self.table.rows and key not in self.table.disturbed:
+            return 0.0
+        return max(0.0, self.table.row(key).latency_s - self.table.row(node.key).latency_s)
 
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
         """The runtime's nodes, with a row in the table for each: those that it lacks are measured now.
@@ -133,6 +140,7 @@ class LookupModel:
         self.profiler.call_s = self.table.rows[OVERHEAD].latency_s
         nodes = self.profiler.nodes(workload.program, device, self.table.rows.keys())
         missing = [node for node in nodes if node.key not in self.table.rows and node.model]
+        missing += [node.swept() for node in missing if is_heavy(node)]
         while missing:
             for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
                 self.table.offer(node.key, node.signature, measurement)

@@ -9,7 +9,7 @@ for caches of several sizes, at a nominal rate, whose factors are 0 where a mach
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -17,8 +17,10 @@ import numpy as np
 from hwmodels.profilers.runtime_node import RuntimeNode
 
 BEYOND = "misses beyond "
-SIZES_MB = (1, 2, 4, 8, 16)
-"""Sizes of caches that weights may exceed, in 10^6 bytes."""
+NEAR_MB, FAR_MB = (0.5, 1, 2), (4, 8, 16, 32)
+"""Sizes of caches that weights may exceed, in 10^6 bytes: those that a node is swept out of, and larger ones."""
+HEAVY_BYTES = 32_768
+"""Weights from which on a node is timed swept as well."""
 HELD, MISSED = 0.5, 1.5
 """Of what is read in turns over and over a cache holds all up to so many times its size, and nothing from so many on: a
 network of matrices read at 40 ps a byte from 2.7 MB on, and at 15 to 22 below 1.3 (a Xeon of 2023 with 2 MB)."""
@@ -37,15 +39,25 @@ def part_of(node: RuntimeNode) -> str:
     return f"{node.op_type} of few rows" if rows and int(rows.group(1)) <= FEW else node.op_type
 
 
-def beyond(nodes: Iterable[RuntimeNode]) -> dict[str, float]:
-    """Seconds at the nominal rate for what a network misses in a cache of each size and its nodes alone don't; only
-    sizes with misses."""
+def is_heavy(node: RuntimeNode) -> bool:
+    """Whether it has weights enough that it matters where they come from."""
+    return _constant_bytes(node.signature) >= HEAVY_BYTES
+
+
+def beyond(nodes: Sequence[RuntimeNode], later_s: Callable[[RuntimeNode], float]) -> dict[str, float]:
+    """Seconds for what a network misses in a cache of each size and its nodes alone don't; only sizes with misses.
+
+    `later_s` is what a heavy node takes longer when swept. Of larger caches bytes are counted, at the nominal rate.
+    """
     each = [_constant_bytes(node.signature) for node in nodes]
-    missed = {size: sum(n * (_misses(sum(each), size) - _misses(n, size)) for n in each) for size in SIZES_MB}
-    return {f"{BEYOND}{size} MB": total * NOMINAL_S_PER_BYTE for size, total in missed.items() if total > 0.0}
+    swept_s = sum(later_s(node) for node in nodes if is_heavy(node))
+    near = {size: _misses(sum(each), size) * swept_s for size in NEAR_MB}
+    far = {size: sum(n * (_misses(sum(each), size) - _misses(n, size)) for n in each) for size in FAR_MB}
+    seconds = near | {size: total * NOMINAL_S_PER_BYTE for size, total in far.items()}
+    return {f"{BEYOND}{size:g} MB": total for size, total in seconds.items() if total > 0.0}
 
 
-def _misses(used_bytes: int, size_mb: int) -> float:
+def _misses(used_bytes: int, size_mb: float) -> float:
     """The share of reads that a cache misses where so much is read in turns."""
     return min(1.0, max(0.0, (used_bytes / (size_mb * 10**6) - HELD) / (MISSED - HELD)))
 

@@ -27,8 +27,9 @@ from hwmodels.base import HardwareModelError, UnsupportedOp
 from hwmodels.meters.catalogue import meter_here
 from hwmodels.meters.meter import with_energy
 from hwmodels.profilers.channel import Reply
+from hwmodels.profilers.cores import are_apart
 from hwmodels.profilers.frames import pack, unpack
-from hwmodels.profilers.gauge import Gauge, Run, new_gauge
+from hwmodels.profilers.gauge import Gauge, Run, new_gauge, new_sweep
 from hwmodels.profilers.timing import EFFORTS, measure_interleaved
 
 RUNTIMES = frozenset({"onnxruntime", "openvino", "litert", "inductor", "onnxruntime-cuda"})
@@ -81,13 +82,15 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
     """`copies` of each program take turns; `optimise` says whether the runtime may change them before it runs them.
 
     With `own_gauge` the first program is the gauge's work; with `disturb` the next one runs ahead of every call of the
-    others. Neither is timed itself.
+    others. Neither is timed itself. With `sweep` memory is read before that, more than a core's own caches hold.
     """
     runs: list[list[Run]] = []
     ahead = None
     gauge, blobs = _gauge(header, blobs)
     if header.get("disturb"):
         ahead, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+    if header.get("sweep"):
+        ahead = _both(new_sweep(), ahead)
     for label, program in zip(header["labels"], blobs, strict=True):
         _at(label)
         opened = (_runtime(header).open_run(program, header) for _ in range(header["copies"]))
@@ -109,10 +112,20 @@ def _runtime(header: dict[str, Any]) -> Any:
     return importlib.import_module(f"hwmodels.profilers.runtimes.{header['runtime'].replace('-', '_')}")
 
 
+def _both(first: Run, second: Run | None) -> Run:
+    """One after the other."""
+
+    def run() -> None:
+        first()
+        if second is not None:
+            second()
+
+    return run
+
+
 @cache
 def _known_gauge(own: bool) -> Gauge:
-    del own
-    return new_gauge()
+    return new_gauge(several=own)
 
 
 def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[bytes]]:
@@ -120,7 +133,8 @@ def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[byte
     own = bool(header.get("own_gauge"))
     gauge = _known_gauge(own)
     if own:
-        gauge.run, blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+        gauge.runs[0], blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+        gauge.may_begin = are_apart
     gauge.known_s = float(header["gauge_s"])
     return gauge, blobs
 

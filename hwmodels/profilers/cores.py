@@ -1,15 +1,27 @@
 """Cores: each thread of a measurement stays on one of its own, where the operating system lets a process say so.
 
 Left to itself a scheduler puts two threads on one core every other time and takes milliseconds to notice, which is
-longer than what is measured takes.
+longer than what is measured takes. A host does the same with two virtual cores, for seconds or minutes, and tells
+nobody: they are then halves of one.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROWS, TIMES = 256, 20
+"""Rows and columns of the products that tell whether two cores are apart, and how many are timed."""
+HALVES = 1.2
+"""How many times longer work takes, at least, while another half of its core works: 1.4 to 2 times was seen."""
 
 _TASKS = Path("/proc/self/task")
 
@@ -25,6 +37,34 @@ def pinned_threads() -> Iterator[None]:
     if len(started) < len(cores):
         for thread, core in zip([0, *started], cores):
             os.sched_setaffinity(thread, {core})
+
+
+def are_apart() -> bool:
+    """Whether work on one core leaves the time that the same work takes on another alone."""
+    matrix = np.random.default_rng(0).standard_normal((ROWS, ROWS)).astype(np.float32)
+    alone_s = _mean_s(matrix)
+    done = threading.Event()
+    other = threading.Thread(target=partial(_work, done, matrix), daemon=True)
+    other.start()
+    together_s = _mean_s(matrix)
+    done.set()
+    other.join()
+    return together_s < HALVES * alone_s
+
+
+def _work(done: threading.Event, matrix: NDArray[np.float32]) -> None:
+    """Works on the last core until that is done."""
+    with suppress(AttributeError, OSError):  # where cores can't be chosen the scheduler has to
+        os.sched_setaffinity(0, {max(1, os.cpu_count() or 1) - 1})
+    while not done.is_set():
+        np.matmul(matrix, matrix)
+
+
+def _mean_s(matrix: NDArray[np.float32]) -> float:
+    start = time.perf_counter()
+    for _ in range(TIMES):
+        np.matmul(matrix, matrix)
+    return (time.perf_counter() - start) / TIMES
 
 
 def _threads() -> set[int]:

@@ -1,101 +1,117 @@
-"""The gauge: a fixed piece of work that tells in which moments a processor is undisturbed.
-
-An undisturbed processor takes one time for it, which may change in seconds or hours as the clock does: a Xeon of 2023
-was at 1.08 times its best for 40 of 100 readings and at its best for one. With a neighbour on the other half of its
-core it took 1.3 to 1.8 times as long, seldom twice the same. So readings crowd at the present level, and those at
-the level are quiet; faster ones are of a clock that the next minute won't have.
-"""
+"""The gauge: fixed pieces of work that tell in which moments a processor and its memory are undisturbed."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+
+from hwmodels.profilers.crowd import CONFIRMED, Clocked, Level, Shared
 
 Run = Callable[[], object]
 
 SIZE = 96
 """Rows and columns of two matrices whose product is the work: ten microseconds or some more, in the nearest caches."""
 
-CONFIRMED = 8
-"""Readings that must be as low before they count as the best there is: a single one may be luck."""
-CLOCKS = 1.25
-"""How many times its best an undisturbed processor may take."""
-CROWD = 0.02
-"""Width (relative) of the range that holds the most readings: the level is in its middle."""
+ROWS = 1024
+"""Rows and columns of a matrix that is multiplied by a row: 4 MiB, more than a core's own caches hold."""
+
 BAND = 0.025
 """What a quiet reading may be off the level (relative)."""
 FIRST_S = 1.0
 """How long a process reads before it measures, where it knows nothing."""
-KEPT, EVERY = 1000, 32
-"""Readings that the level follows, and after how many it is looked for again."""
+BEGIN_S = 10.0
+"""How long a process waits at most for a moment in which it may begin."""
+
+Reading = tuple[float, ...]
+"""Seconds that each piece of work takes now."""
 
 
-@dataclass
 class Gauge:
-    """Reads how long `run` takes, the least of some `calls`; `known_s` is the level that another process saw, or 0."""
+    """Reads how long each of some pieces of work takes, the least of some `calls`; the first one's level is told on.
 
-    run: Run
-    known_s: float = 0.0
-    calls: int = 4
-    level_s: float = 0.0
-    _lowest: list[float] = field(default_factory=list)
-    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
-    _unseen: int = 0
+    That is the processor's own, or with `several` what several threads share; the others are of what neighbours share.
+    """
 
-    def read(self) -> float:
-        """Seconds that the work takes now."""
-        now = min(burst(self.run, self.calls)) * 1e-9
-        self._lowest = sorted([*self._lowest, now])[:CONFIRMED]
-        if now <= self._most_s:
-            self._recent.append(now)
-        self._unseen += 1
-        if self._unseen >= EVERY or not self.level_s:
-            self.level_s, self._unseen = self._level(), 0
+    def __init__(self, *runs: Run, known_s: float = 0.0, calls: int = 4, several: bool = False) -> None:
+        self.runs, self.calls = list(runs), calls
+        self.levels: list[Level] = [Shared() if number or several else Clocked() for number in range(len(runs))]
+        self._told = 0
+        self.known_s = known_s
+        self.may_begin: Callable[[], bool] = lambda: True
+        """Whether the machine is such that a level can be told, which several threads that share a core would hide."""
+
+    @property
+    def known_s(self) -> float:
+        """The level of the first work that another process saw, or 0."""
+        return self.levels[0].known_s
+
+    @known_s.setter
+    def known_s(self, known_s: float) -> None:
+        self.levels[0].known_s = known_s
+
+    @property
+    def level_s(self) -> float:
+        """The level of the first work; 0 before the first reading."""
+        return self.levels[0].level_s
+
+    def read(self) -> Reading:
+        """Seconds that each work takes now."""
+        now = tuple(min(burst(run, self.calls)) * 1e-9 for run in self.runs)
+        for level, reading in zip(self.levels, now):
+            level.add(reading)
+        self._told += 1
         return now
 
     def settle(self) -> None:
         """Reads for a while where no level is known: a process whose first moments are disturbed can't tell."""
-        deadline = time.monotonic() + (0.0 if self.level_s or self.known_s else FIRST_S)
+        if self.level_s or self.known_s:
+            return
+        deadline = time.monotonic() + BEGIN_S
+        while not self.may_begin() and time.monotonic() < deadline:
+            time.sleep(BEGIN_S / 100)
+        deadline = time.monotonic() + FIRST_S
         while time.monotonic() < deadline:
             self.read()
 
-    def wait(self, patience_s: float) -> float:
+    def wait(self, patience_s: float) -> Reading:
         """Reads until a moment is quiet, for so long at most once there were readings to tell; the last reading."""
         deadline = time.monotonic() + patience_s
         now = self.read()
-        while len(self._lowest) < CONFIRMED or (not self.is_quiet(now) and time.monotonic() < deadline):
+        while self._told < CONFIRMED or (not self.is_quiet(now) and time.monotonic() < deadline):
             now = self.read()
         return now
 
-    def is_quiet(self, reading_s: float) -> bool:
-        """Whether that is what the work takes on an undisturbed processor at its present clock."""
-        return abs(reading_s - self.level_s) <= BAND * self.level_s
+    def is_quiet(self, reading: Reading) -> bool:
+        """Whether all work takes what it does on an undisturbed machine at its present clock."""
+        return all(_holds(level, now) for level, now in zip(self.levels, reading))
 
-    @property
-    def _most_s(self) -> float:
-        """The longest reading that may be of an undisturbed processor."""
-        best = [self._lowest[-1], *([self.known_s] if self.known_s else [])]
-        return CLOCKS * min(best)
+    def is_own(self, reading: Reading) -> bool:
+        """Whether the first work does, which is the processor's own."""
+        return _holds(self.levels[0], reading[0])
 
-    def _level(self) -> float:
-        """The middle of the range in which the most readings lie; without readings, what was known."""
-        times = np.sort([reading for reading in self._recent if reading <= self._most_s])
-        if not len(times):
-            return self.known_s
-        ends = np.searchsorted(times, times * (1.0 + CROWD), side="right")
-        fullest = int(np.argmax(ends - np.arange(len(times))))
-        return float(np.median(times[fullest : ends[fullest]]))
+    def late(self, reading: Reading) -> float:
+        """How far (relative) the later work is above its level."""
+        return max(now / level.level_s - 1.0 for level, now in zip(self.levels, reading))
 
 
-def new_gauge() -> Gauge:
-    """The gauge of this machine, on one thread whatever is measured; it has no level yet."""
+def _holds(level: Level, reading_s: float) -> bool:
+    """Whether that is what the work takes undisturbed."""
+    return abs(reading_s - level.level_s) <= BAND * level.level_s
+
+
+def new_gauge(several: bool = False) -> Gauge:
+    """The gauge of this machine, with no level yet; work for `several` threads takes the place of its first one."""
     left, right = np.random.default_rng(0).standard_normal((2, SIZE, SIZE)).astype(np.float32)
-    return Gauge(partial(np.matmul, left, right, out=np.empty_like(left)))
+    return Gauge(partial(np.matmul, left, right, out=np.empty_like(left)), new_sweep(), several=several)
+
+
+def new_sweep() -> Run:
+    """Work that reads more memory than a core's own caches hold, all of it once."""
+    matrix = np.random.default_rng(0).standard_normal((ROWS, ROWS)).astype(np.float32)
+    return partial(np.matmul, matrix, matrix[0], out=np.empty(ROWS, np.float32))
 
 
 def burst(run: Run, calls: int, ahead: Run | None = None) -> list[int]:

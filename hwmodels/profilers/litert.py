@@ -5,7 +5,7 @@ Networks come as ONNX and are written as tflite here; the measuring process need
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from hwmodels.profilers.tflite.convert import convert
 from hwmodels.profilers.tflite.model import Model, Operator, Tensor, constant
 from hwmodels.profilers.tflite.nodes import TfliteNode, runtime_nodes
 from hwmodels.profilers.tflite.pack import pack
-from hwmodels.profilers.timed import Timed
+from hwmodels.profilers.timed_nodes import TimedNodes
 
 TOGETHER = 128
 """Single operators that are timed interleaved at once."""
@@ -33,18 +33,17 @@ FILE = "model.tflite"
 """Name of the file that is handed over beside a result."""
 
 
-class LiteRtProfiler(Timed):
+class LiteRtProfiler(TimedNodes):
     """LiteRT on the CPU with the device's batch and threads."""
 
     name = "litert"
 
-    def measure_nodes(self, nodes: list[RuntimeNode], device: Device) -> list[Measurement]:
-        """Times operators alone, interleaved; raises MeasurementFailed. Call overhead is part of each."""
+    def _alone(self, nodes: Sequence[RuntimeNode], device: Device, **more: Any) -> list[Measurement]:
         found: list[Measurement] = []
         for part in _parts(nodes):
             labels = [*(node.signature for node in part), *CALLS]
             models = [*(node.model for node in part), tiny(1), tiny(CHAIN)]
-            *times, one, chain = self._times(models, device, effort="nodes", labels=labels)
+            *times, one, chain = self._times(models, device, effort="nodes", labels=labels, **more)
             found += [_each(node, time, call_overhead(one, chain).latency_s) for node, time in zip(part, times)]
         return found
 
@@ -70,7 +69,7 @@ class LiteRtProfiler(Timed):
         return super()._networks(written, device, **more)
 
 
-def _parts(nodes: list[RuntimeNode]) -> Iterator[list[RuntimeNode]]:
+def _parts(nodes: Sequence[RuntimeNode]) -> Iterator[list[RuntimeNode]]:
     """The nodes in rows that one request may hold."""
     part: list[RuntimeNode] = []
     held = 0

@@ -12,7 +12,8 @@ from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.empty import CHAIN, call_overhead, empty, product
 from hwmodels.profilers.nodes import runtime_nodes
 from hwmodels.profilers.runtime_node import RuntimeNode
-from hwmodels.profilers.timed import Timed, copies_of
+from hwmodels.profilers.timed import copies_of
+from hwmodels.profilers.timed_nodes import TimedNodes
 
 TOGETHER = 128
 """Single nodes that are timed interleaved at once: each holds a session and its weights open."""
@@ -21,23 +22,21 @@ GAUGE = 160
 """Rows and columns of the product that tells quiet moments of several threads: enough to be shared out among them."""
 
 
-class OnnxRuntimeProfiler(Timed):
+class OnnxRuntimeProfiler(TimedNodes):
     """onnxruntime on the CPU with the device's batch and threads."""
 
     name = "onnxruntime"
 
-    def measure_nodes(self, nodes: list[RuntimeNode], device: Device) -> list[Measurement]:
-        """Times nodes alone, interleaved, a small network ahead of every call: one node over and over has its loops
-        and memory predicted better than inside a network, by 1 us a call. Raises MeasurementFailed.
-
-        Call overhead is part of each.
+    def _alone(self, nodes: Sequence[RuntimeNode], device: Device, **more: Any) -> list[Measurement]:
+        """A small network runs ahead of every call: one node over and over has its loops and memory predicted better
+        than inside a network, by 1 us a call.
         """
         found: list[Measurement] = []
         for start in range(0, len(nodes), TOGETHER):
             part = nodes[start : start + TOGETHER]
             labels = [node.signature for node in part]
             models = [node.model for node in part]
-            found += self._disturbed(models, device, effort="nodes", labels=labels)
+            found += self._disturbed(models, device, effort="nodes", labels=labels, **more)
         return found
 
     def measure_itself(self, device: Device) -> Measurement:

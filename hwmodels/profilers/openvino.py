@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from hwmodels.base import Measurement
 from hwmodels.device import Device
@@ -11,7 +12,7 @@ from hwmodels.profilers.empty import CHAIN, call_overhead
 from hwmodels.profilers.openvino_cut import primer
 from hwmodels.profilers.openvino_pieces import Piece, pieces
 from hwmodels.profilers.runtime_node import RuntimeNode
-from hwmodels.profilers.timed import Timed
+from hwmodels.profilers.timed_nodes import TimedNodes
 
 TOGETHER = 40
 """Pieces that are timed interleaved at once: each holds one or two compiled programs and their weights open."""
@@ -21,17 +22,17 @@ LEAST = 0.05
 """Share of a call's cost that a row is never below: noise can make a node that does next to nothing look negative."""
 
 
-class OpenVinoProfiler(Timed):
+class OpenVinoProfiler(TimedNodes):
     """OpenVINO on the CPU with the device's batch, threads and precision; where that is empty, its own default."""
 
     name = "openvino"
 
-    def measure_nodes(self, nodes: list[RuntimeNode], device: Device) -> list[Measurement]:
-        """Times pieces alone, interleaved, each with the cost of one call; raises MeasurementFailed."""
+    def _alone(self, nodes: Sequence[RuntimeNode], device: Device, **more: Any) -> list[Measurement]:
+        """Pieces, each with the cost of one call."""
         found: list[Measurement] = []
         own = [node for node in nodes if isinstance(node, Piece)]
         for start in range(0, len(own), TOGETHER):
-            found += self._pieces(own[start : start + TOGETHER], device)
+            found += self._pieces(own[start : start + TOGETHER], device, **more)
         return found
 
     def measure_itself(self, device: Device) -> Measurement:
@@ -48,13 +49,13 @@ class OpenVinoProfiler(Timed):
         told, _ = self._ask("look", device, [program])
         return list(pieces(program, told["programs"][0], f"threads={device.threads}", known))
 
-    def _pieces(self, nodes: Sequence[Piece], device: Device) -> list[Measurement]:
+    def _pieces(self, nodes: Sequence[Piece], device: Device, **more: Any) -> list[Measurement]:
         """Pieces and their frames, timed together; the least of a frame's times counts."""
         counts = Counter(piece.frame for piece in nodes)
         frames = [frame for frame, count in counts.items() for _ in range(min(count, OFTEN))]
         labels = [node.signature for node in nodes] + ["a piece's frame"] * len(frames) + ["a tiny node"] * 2
         programs = [*(node.model for node in nodes), *frames, primer(1), primer(CHAIN)]
-        times = self._times(programs, device, effort="nodes", labels=labels)
+        times = self._times(programs, device, effort="nodes", labels=labels, **more)
         tiny_s = (times[-1].latency_s - times[-2].latency_s) / (CHAIN - 1)
         call_s = self.call_s or call_overhead(*times[-2:]).latency_s
         slowest_first = sorted(zip(frames, times[len(nodes) :]), key=lambda pair: -pair[1].latency_s)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 from hwmodels.base import Measurement, Profiler
 from hwmodels.device import Device
+
+SWEPT = " swept"
+"""How the signature of a node ends that is timed with its weights swept out of the nearest caches."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,15 @@ class RuntimeNode:
     def key(self) -> str:
         """Content hash of the signature: equal for nodes that take equally long, whatever they are called."""
         return hashlib.sha256(self.signature.encode()).hexdigest()
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether other memory is read ahead of every call, so that weights come from behind the nearest caches."""
+        return self.signature.endswith(SWEPT)
+
+    def swept(self) -> Self:
+        """The same node, to be timed so."""
+        return replace(self, signature=self.signature + SWEPT)
 
 
 class NodeProfiler(Profiler, Protocol):

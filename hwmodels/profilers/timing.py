@@ -16,7 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwmodels.base import Measurement
-from hwmodels.profilers.gauge import Gauge, Run, burst
+from hwmodels.profilers.gauge import Gauge, Reading, Run, burst
+
+FEW, DEAF = 6, 0.2
+"""An item doesn't hear of memory's neighbours where its times, of so many bursts, spread by no more than such a share
+of what the gauge's memory does."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Effort:
     calls: tuple[int, int] = (2, 40)
     tolerance: float = 5e-3
     budget_s: float = 0.08
-    least_s: float = 3.0
+    least_s: float = 1.0
     patience_s: float = 20e-3
     pause_s: float = 0.0
     together: bool = False
@@ -60,12 +64,16 @@ class _Item:
     runs: Sequence[Run]
     calls: int = 0
     times: list[int] = field(default_factory=list)
-    bursts: list[tuple[float, float, int]] = field(default_factory=list)
+    bursts: list[tuple[Reading, Reading, int]] = field(default_factory=list)
     """Readings of the gauge before and after, and the shortest call."""
 
     def quiet(self, gauge: Gauge) -> list[int]:
-        """Shortest calls of the bursts that ran undisturbed."""
-        return [least for before, after, least in self.bursts if gauge.is_quiet(before) and gauge.is_quiet(after)]
+        """Shortest calls of the bursts that ran undisturbed; where memory's neighbours are nothing to this item, they
+        needn't be."""
+        own = [burst for burst in self.bursts if gauge.is_own(burst[0]) and gauge.is_own(burst[1])]
+        if len(own) >= FEW and _spread([least for *_, least in own]) <= DEAF * _spread([_memory(b) for b in own]):
+            return [least for *_, least in own]
+        return [least for before, after, least in own if gauge.is_quiet(before) and gauge.is_quiet(after)]
 
     def found(self, gauge: Gauge) -> tuple[int, float]:
         """Nanoseconds of a call, and how far two halves of the quiet bursts disagree.
@@ -75,7 +83,7 @@ class _Item:
         quiet = self.quiet(gauge)
         if len(quiet) >= 2:
             return _lower(quiet), _halves(quiet)
-        late = min(max(before, after) for before, after, _ in self.bursts) / gauge.level_s - 1.0
+        late = min(max(gauge.late(before), gauge.late(after)) for before, after, _ in self.bursts)
         return min(self.times), max(late, _halves([least for *_, least in self.bursts]))
 
 
@@ -106,11 +114,11 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
     start, number, active = time.monotonic(), 0, items
     budget_s = max(effort.least_s, effort.budget_s * len(items))
     while active:
-        before = float("inf")
+        before: Reading = ()
         for item in active:
             if number >= 2 and time.monotonic() - start >= budget_s:
                 return
-            if not gauge.is_quiet(before):
+            if not before or not gauge.is_quiet(before):
                 before = gauge.wait(effort.patience_s)
             times = burst(item.runs[number % len(item.runs)], item.calls, ahead)
             after = gauge.read()
@@ -132,6 +140,19 @@ def _halves(minima: Sequence[int]) -> float:
     """How far every other burst and the rest disagree, relative to the smaller."""
     even, odd = _lower(minima[::2]), _lower(minima[1::2])
     return abs(even - odd) / max(1, min(even, odd))
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Between the quartiles, relative to the lower one."""
+    ordered = sorted(values)
+    low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered)) // 4]
+    return high / max(low, 1e-12) - 1.0
+
+
+def _memory(burst: tuple[Reading, Reading, int]) -> float:
+    """How late memory was at a burst."""
+    before, after, _ = burst
+    return max(before[-1], after[-1])
 
 
 def _lower(minima: Sequence[int]) -> int:

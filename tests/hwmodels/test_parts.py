@@ -5,7 +5,7 @@ import pytest
 from hwmodels.calibrating import Sample, fit
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.networks.disturber import disturber
-from hwmodels.parts import BEYOND, beyond, part_of
+from hwmodels.parts import BEYOND, beyond, is_heavy, part_of
 from hwmodels.profilers.gauge import Gauge
 from hwmodels.profilers.process import Child
 from hwmodels.profilers.runtime_node import RuntimeNode
@@ -25,17 +25,28 @@ def test_a_product_of_few_rows_is_a_part_of_its_own() -> None:
 
 
 def test_weights_that_together_exceed_a_cache_are_missed() -> None:
-    """Two nodes of 1.252 MB: what caches of three sizes miss of both together, less what they miss of each alone."""
-    found = beyond([gemm(1, given=312)] * 2)
-    both_s = 2.504e6 * 1e-11
-    shares = {1: 1.0 - 0.752, 2: 0.752 - 0.126, 4: 0.126 - 0.0}
-    assert found == {f"{BEYOND}{size} MB": pytest.approx(both_s * share) for size, share in shares.items()}
+    """Two nodes of 1.252 MB that take 3 us longer when swept: of near caches the share that both together miss of that,
+    of far ones what they miss of both together, less what they miss of each alone, at the nominal rate."""
+    found = beyond([gemm(1, given=312)] * 2, lambda _: 3e-6)
+    near = {0.5: 6e-6, 1: 6e-6, 2: 6e-6 * 0.752}
+    far = {4: 2.504e6 * 1e-11 * 0.126}
+    assert found == {f"{BEYOND}{size:g} MB": pytest.approx(seconds) for size, seconds in (near | far).items()}
 
 
 def test_weights_that_a_cache_holds_are_not() -> None:
-    """A small network has no such part; neither has one large node, which misses as much alone."""
-    assert beyond([gemm(1, given=100)]) == {}
-    assert beyond([gemm(1, given=5000)]) == {}
+    """A small network has no such part; neither has one large node, which misses as much alone and when swept."""
+    assert beyond([gemm(1, given=40)], lambda _: 1e-6) == {}
+    assert beyond([gemm(1, given=20_000)], lambda _: 0.0) == {}
+
+
+def test_light_nodes_are_not_swept() -> None:
+    """What has few weights is not asked how much longer it takes."""
+    assert not is_heavy(gemm(1, given=7))
+    assert is_heavy(gemm(1, given=9))
+    assert beyond([gemm(1, given=7)] * 1000, lambda _: 1e-6) == {
+        f"{BEYOND}{size} MB": pytest.approx(32e6 * 1e-11 * share)
+        for size, share in {4: 1.0, 8: 1.0, 16: 1.0, 32: 0.5}.items()
+    }
 
 
 def test_memory_that_suffices_costs_nothing() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from hwmodels.profilers import gauge as gauges
 from hwmodels.profilers import timing
-from hwmodels.profilers.gauge import BAND, CLOCKS, Gauge
+from hwmodels.profilers.crowd import CLOCKS, KEPT
+from hwmodels.profilers.gauge import BAND, Gauge
 from hwmodels.profilers.timing import Effort, measure_interleaved
 
 
@@ -130,9 +131,9 @@ def test_readings_crowd_at_the_level(clock: Clock) -> None:
         clock.slow = 1.0 if number % 20 == 0 else 1.08 if number % 3 == 0 else neighbour
         gauge.read()
     assert gauge.level_s == pytest.approx(1.08e-3)
-    assert not gauge.is_quiet(1.0e-3)
-    assert not gauge.is_quiet(1.35e-3)
-    assert gauge.is_quiet(1.08e-3 * (1.0 + 0.9 * BAND))
+    assert not gauge.is_quiet((1.0e-3,))
+    assert not gauge.is_quiet((1.35e-3,))
+    assert gauge.is_quiet((1.08e-3 * (1.0 + 0.9 * BAND),))
 
 
 def test_the_level_follows_the_clock(clock: Clock) -> None:
@@ -140,7 +141,7 @@ def test_the_level_follows_the_clock(clock: Clock) -> None:
     gauge = Gauge(clock.work("g", 1_000_000))
     for slow, level in ((1.0, 1.0), (1.15, 1.15), (1.1 * CLOCKS, 1.15)):
         clock.slow = slow
-        for _ in range(gauges.KEPT):
+        for _ in range(KEPT):
             gauge.read()
         assert gauge.level_s == pytest.approx(level * 1e-3)
 
@@ -158,6 +159,47 @@ def test_a_moment_at_a_higher_clock_is_none_of_the_result(clock: Clock) -> None:
 
     (found,) = measure_interleaved([[clocked(work)]], Gauge(clocked(reading)), Effort(bursts=16))
     assert found.latency_s == pytest.approx(1e-3)
+
+
+def shared(clock: Clock, name: str, each: int, noise: dict[str, float]) -> Callable[[], None]:
+    """Work that takes longer by what its neighbours in memory make of it at the time."""
+
+    def run() -> None:
+        busy = (clock.now // 20_000_000) % 4 != 0
+        clock.slow = 1.0 + (noise[name] * (0.5 + (clock.now // 700_000 % 11) / 11) if busy else 0.0)
+        work()
+
+    work = clock.work(name, each)
+    return run
+
+
+def test_neighbours_in_memory_are_waited_for(clock: Clock) -> None:
+    """The processor's own work doesn't hear of them; work on memory does, and so does an item that reads much."""
+    noise = {"own": 0.0, "memory": 0.3, "reads much": 0.3, "reads little": 0.0}
+    gauge = Gauge(shared(clock, "own", 20_000, noise), shared(clock, "memory", 40_000, noise))
+    much, little = measure_interleaved(
+        [[shared(clock, "reads much", 100_000, noise)], [shared(clock, "reads little", 100_000, noise)]],
+        gauge,
+        Effort(budget_s=5.0, least_s=5.0),
+    )
+    assert much.latency_s == pytest.approx(1e-4)
+    assert much.disagreement == 0.0
+    assert little.latency_s == pytest.approx(1e-4)
+    assert little.calls <= much.calls
+
+
+def test_a_process_begins_when_it_may(clock: Clock) -> None:
+    """Where threads share a core no level can be told; a process waits for another moment, but not for ever."""
+    gauge = Gauge(clock.work("g", 1000))
+    gauge.may_begin = lambda: clock.now >= 3_000_000_000
+    gauge.settle()
+    assert clock.order[0] == "g"
+    assert 3.0 < clock.monotonic() < 3.2
+    gauge = Gauge(clock.work("g", 1000))
+    gauge.may_begin = lambda: False
+    start = clock.monotonic()
+    gauge.settle()
+    assert clock.monotonic() - start == pytest.approx(gauges.BEGIN_S, abs=0.2)
 
 
 def test_copies_take_turns(clock: Clock) -> None:

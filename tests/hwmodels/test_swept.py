@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from hwmodels.devices.local import LOCAL_ONNXRUNTIME
+from hwmodels.lookup import open_lookup
+from hwmodels.networks.builder import Builder
+from hwmodels.parts import BEYOND
+from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
+from hwmodels.profilers.timed import settings_of
+from hwmodels.workload import Workload
+
+
+@pytest.fixture(scope="module")
+def profiler() -> Iterator[OnnxRuntimeProfiler]:
+    profiler = OnnxRuntimeProfiler()
+    yield profiler
+    profiler.close()
+
+
+def two_layers() -> Workload:
+    """Two linear layers of 0.36 MB of weights each, and one of few."""
+    b = Builder(0)
+    x = b.op("Tanh", b.gemm(b.op("Relu", b.gemm("x", 300, 300)), 300, 300))
+    return Workload((), program=b.model(b.gemm(x, 300, 10), (300,)))
+
+
+def test_heavy_nodes_have_two_rows(profiler: OnnxRuntimeProfiler) -> None:
+    """One as they are, and one with other memory read ahead of every call; light nodes have the first alone."""
+    model = open_lookup(LOCAL_ONNXRUNTIME, profiler)
+    nodes = model.look_up(two_layers(), LOCAL_ONNXRUNTIME)
+    swept = {node.key: node.swept().key in model.table.rows for node in nodes}
+    assert all(key in model.table.rows for key in swept)
+    heavy = [node.key for node in nodes if "[300, 300]" in node.signature]
+    assert [key for key, known in swept.items() if known] == list(dict.fromkeys(heavy))
+    assert len(set(heavy)) == 2
+
+
+def test_memory_is_a_part_where_swept_rows_are_later(profiler: OnnxRuntimeProfiler) -> None:
+    """What they are later by counts where the weights exceed half a cache, and nowhere without such rows."""
+    model = open_lookup(LOCAL_ONNXRUNTIME, profiler)
+    nodes = model.look_up(two_layers(), LOCAL_ONNXRUNTIME)
+    later = [model.table.rows[n.swept().key].latency_s - model.table.rows[n.key].latency_s for n in nodes[:2]]
+    parts = model.parts_of(nodes)
+    share = (2 * 4 * 300 * 301 + 4 * 10 * 301) / 0.5e6 - 0.5
+    assert parts[f"{BEYOND}0.5 MB"] == pytest.approx(share * sum(max(0.0, s) for s in later))
+    for node in nodes[:2]:
+        del model.table.rows[node.swept().key]
+    assert not any(part.startswith(BEYOND) for part in model.parts_of(nodes))
+
+
+def test_weights_come_from_behind_the_caches(profiler: OnnxRuntimeProfiler) -> None:
+    """A product that reads 0.36 MB of weights takes longer once these were swept out, however noisy the machine is."""
+    node = next(n for n in profiler.nodes(two_layers().program or b"", LOCAL_ONNXRUNTIME) if "Gemm" in n.op_type)
+    header = {
+        "copies": 1,
+        "optimise": False,
+        "gauge_s": 0.0,
+        "labels": ["x"],
+        "effort": "nodes",
+        "runtime": "onnxruntime",
+    }
+    seconds = []
+    for sweep in (False, True) * 3:
+        more = {"action": "time", "sweep": sweep} | settings_of(LOCAL_ONNXRUNTIME)
+        reply, _ = profiler.channel.request(header | more, [node.model])
+        seconds.append(reply["measurements"][0]["latency_s"])
+    assert np.median(seconds[1::2]) > np.median(seconds[::2])

@@ -25,9 +25,9 @@ from hwmodels.parts import BEYOND
 Array = NDArray[np.float64]
 
 PULL, DIFFER = 0.02, 0.12
-"""Weight of the pull: noise of networks over what factors of types differ by. It is no less than the first, and noise is
-the median error of the fit. With a fixed 0.02 networks of families that a fit has not seen are twice as far off (5.0
-instead of 2.6 %, two recordings on an EPYC of 2024), and those of families that it has as far."""
+"""Weight of the pull: noise of networks over what factors of types differ by. It is no less than the first, and noise
+is the median error of the fit. With a fixed 0.02 networks of families that a fit has not seen are twice as far off (5.0
+instead of 2.7 %, two recordings on an EPYC of 2024), and those of families that it has as far."""
 
 DISTURBED = 0.05
 """Relative error from which on a network counts for less (Huber's weights): something else ran when it was measured."""

@@ -205,11 +205,15 @@ def test_a_device_of_another_machine_is_not_served(
             started.wait_for("serving")
 
 
-@pytest.mark.parametrize(("protocol", "words"), [(PROTOCOL - 1, "the agent is older"), (PROTOCOL + 1, "the service is older")])
+@pytest.mark.parametrize(
+    ("protocol", "words"), [(PROTOCOL - 1, "the agent is older"), (PROTOCOL + 1, "the service is older")]
+)
 def test_an_agent_of_another_version_is_told_so(arguments: list[str], protocol: int, words: str) -> None:
     """With code 2."""
     code = f"import sys, hwmodels.agent as a; a.PROTOCOL = {protocol}; sys.exit(a.main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, words in done.stderr, done.stdout) == (2, True, "")
 
 

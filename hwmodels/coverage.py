@@ -10,7 +10,7 @@ from typing import Any
 from hwmodels.device import Device
 from hwmodels.imported import ImportedModel
 from hwmodels.lookup import LookupModel
-from hwmodels.profilers.runtime_node import RuntimeNode
+from hwmodels.profilers.runtime_node import SWEPT, RuntimeNode
 from hwmodels.signature import op_signature
 from hwmodels.table import GAUGE, OVERHEAD, Table
 from hwmodels.whole import PREFIX
@@ -72,11 +72,12 @@ def _share(model: LookupModel, nodes: Sequence[RuntimeNode]) -> float:
 
 
 def _usual(table: Table) -> dict[str, float]:
-    """The median latency of the rows of each type; of all of them under the empty name."""
+    """The median latency of the rows of each type, swept ones left out; of all of them under the empty name."""
     found: dict[str, list[float]] = {"": []}
     for key, row in table.rows.items():
-        if key not in (OVERHEAD, GAUGE) and not key.startswith(PREFIX):
-            found.setdefault(_kind(table.signatures.get(key, "")), []).append(row.latency_s)
+        signature = table.signatures.get(key, "")
+        if key not in (OVERHEAD, GAUGE) and not key.startswith(PREFIX) and not signature.endswith(SWEPT):
+            found.setdefault(_kind(signature), []).append(row.latency_s)
             found[""].append(row.latency_s)
     return {kind: median(rows) if rows else 1.0 for kind, rows in found.items()}
 

@@ -15,6 +15,7 @@ from db.measurements import TableRow
 from db.profile_jobs import ProfileJobRow
 from hwmodels.catalogue import DEVICES
 from hwmodels.device import Device
+from hwmodels.profilers.runtime_node import SWEPT
 from hwmodels.table import GAUGE, OVERHEAD
 from service.hardware import own_by_id
 from service.views import moment
@@ -88,10 +89,12 @@ def operators(rows: Sequence[Json]) -> list[Json]:
 
 
 def kind_of(row: Mapping[str, Any]) -> str:
-    """The type of operator that a row is of; empty for whole networks and for what belongs to the runtime itself."""
+    """The type of operator that a row is of, and whether it was swept out of the nearest caches; empty for whole
+    networks and for what belongs to the runtime itself."""
     if row["key"] in GAUGES or row["key"].startswith(NETWORK):
         return ""
-    return str(row.get("signature") or row["key"]).partition("(")[0][:100]
+    signature = str(row.get("signature") or row["key"])
+    return signature.partition("(")[0][:100] + (SWEPT if signature.endswith(SWEPT) else "")
 
 
 def job_document(row: ProfileJobRow) -> Json:

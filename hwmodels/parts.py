@@ -2,8 +2,9 @@
 
 Mostly a part is the runtime's operator type. Two things need parts of their own. A product of a matrix with a few rows
 is bound by reading the matrix, and its kernels behave unlike those for many rows. And a node alone finds its weights in
-a cache that those of a whole network don't fit into: bytes that are missed in the network and not alone are parts too,
-for caches of several sizes, at a nominal rate, whose factors are 0 where a machine has no cache of that size.
+a cache that those of a whole network don't fit into. What it takes longer with them swept out of the nearest caches is
+a part, by the share that the network misses of a cache, for several sizes; of larger caches the bytes that are missed
+in the network and not alone, at a nominal rate. Factors are 0 where a machine has no cache of that size.
 """
 
 from __future__ import annotations

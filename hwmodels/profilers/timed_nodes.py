@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.profilers.timed import Timed
 
 
-class TimedNodes(Timed):
+class TimedNodes(Timed, ABC):
     """Times single nodes too."""
 
     def measure_nodes(self, nodes: list[RuntimeNode], device: Device) -> list[Measurement]:
@@ -22,6 +23,6 @@ class TimedNodes(Timed):
             found |= zip((node.key for node in part), self._alone(part, device, sweep=sweep))
         return [found[node.key] for node in nodes]
 
+    @abstractmethod
     def _alone(self, nodes: Sequence[RuntimeNode], device: Device, **more: Any) -> list[Measurement]:
         """Times nodes alone; `more` goes with the request."""
-        raise NotImplementedError

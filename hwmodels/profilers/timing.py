@@ -2,10 +2,10 @@
 lower quartile.
 
 A gauge (fixed work for the processor, and for memory) is run between all bursts and says which moments are quiet; a
-burst waits for one, because on a rented machine whose neighbours compute there are few, of some milliseconds each. Within a burst the
-shortest call counts, as other programs only add time; of bursts the lower quartile, which the best of several
-placements reaches, and a moment at a higher clock doesn't. Noise makes a measurement take longer, and in the end widens
-its error, but doesn't bend it. Two halves of the quiet bursts that agree say when to stop.
+burst waits for one, because on a rented machine whose neighbours compute there are few, of some milliseconds each.
+Within a burst the shortest call counts, as other programs only add time; of bursts the lower quartile, which the best
+of several placements reaches, and a moment at a higher clock doesn't. Noise makes a measurement take longer, and in the
+end widens its error, but doesn't bend it. Two halves of the quiet bursts that agree say when to stop.
 """
 
 from __future__ import annotations

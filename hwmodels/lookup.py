@@ -8,7 +8,7 @@ Calibration stretches the parts so that they add up to whole networks, and says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from hwmodels.attribution import attribute
@@ -19,7 +19,7 @@ from hwmodels.energy import op_energy_j
 from hwmodels.fit import LatencyFit, fit_latency, samples
 from hwmodels.memory import peak_bytes, weight_bytes
 from hwmodels.parts import BEYOND, beyond, is_heavy, part_of
-from hwmodels.profilers.runtime_node import NodeProfiler, RuntimeNode
+from hwmodels.profilers.runtime_node import SWEPT, NodeProfiler, RuntimeNode, key_of
 from hwmodels.table import GAUGE, OVERHEAD, Row, Table, header_for
 from hwmodels.workload import Op, Workload
 
@@ -138,15 +138,24 @@ class LookupModel:
             self.table.add_gauge(self.profiler.gauge_s)
         self.profiler.gauge_s = self.table.rows[GAUGE].latency_s
         self.profiler.call_s = self.table.rows[OVERHEAD].latency_s
-        nodes = self.profiler.nodes(workload.program, device, self.table.rows.keys())
-        missing = [node for node in nodes if node.key not in self.table.rows and node.model]
-        missing += [node.swept() for node in missing if is_heavy(node)]
+        nodes = self.profiler.nodes(workload.program, device, self._known())
+        new = [node for node in nodes if node.model]
+        wanted = [*new, *(node.swept() for node in new if is_heavy(node))]
+        missing = [node for node in wanted if node.key not in self.table.rows]
         while missing:
             for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
                 self.table.offer(node.key, node.signature, measurement)
             disturbed = self.table.disturbed
             missing = [node for node in missing if node.key in disturbed and not disturbed.later]
         return nodes
+
+    def _known(self) -> Collection[str]:
+        """Keys of rows that nothing is to be measured for: not those of nodes whose swept row is held back."""
+        held = self.table.disturbed.held
+        if not held:
+            return self.table.rows.keys()
+        waiting = {key for key, text in self.table.signatures.items() if key_of(text + SWEPT) in held}
+        return self.table.rows.keys() - waiting
 
     def _error(self, nodes: Sequence[RuntimeNode]) -> float:
         """Half-width of the error bar: that of sums of nodes, or the rows' noise where that is more."""

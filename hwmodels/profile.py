@@ -129,5 +129,5 @@ def _samples(model: LookupModel, device: Device, chosen: Sequence[Case]) -> tupl
         model.table.offer(keys[n], summary(texts[n]), found)
     truth = [model.table.row(key).latency_s for key in keys]
     samples = [Sample(case.family, model.parts_of(nodes), s) for (case, nodes), s in zip(known, truth)]
-    used = {*keys, *(node.key for _, nodes in known for node in nodes)}
+    used = {*keys, *(key for _, nodes in known for node in nodes for key in (node.key, node.swept().key))}
     return samples, used.isdisjoint(model.table.disturbed.held)

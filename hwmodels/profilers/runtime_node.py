@@ -32,7 +32,7 @@ class RuntimeNode:
     @property
     def key(self) -> str:
         """Content hash of the signature: equal for nodes that take equally long, whatever they are called."""
-        return hashlib.sha256(self.signature.encode()).hexdigest()
+        return key_of(self.signature)
 
     @property
     def is_swept(self) -> bool:
@@ -42,6 +42,11 @@ class RuntimeNode:
     def swept(self) -> Self:
         """The same node, to be timed so."""
         return replace(self, signature=self.signature + SWEPT)
+
+
+def key_of(signature: str) -> str:
+    """The key of the node with this signature."""
+    return hashlib.sha256(signature.encode()).hexdigest()
 
 
 class NodeProfiler(Profiler, Protocol):

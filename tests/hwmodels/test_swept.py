@@ -5,11 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from hwmodels.base import Measurement
+from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
+from hwmodels.disturbed import Disturbed
 from hwmodels.lookup import open_lookup
 from hwmodels.networks.builder import Builder
 from hwmodels.parts import BEYOND
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
+from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.profilers.timed import settings_of
 from hwmodels.workload import Workload
 
@@ -69,3 +73,24 @@ def test_weights_come_from_behind_the_caches(profiler: OnnxRuntimeProfiler) -> N
         reply, _ = profiler.channel.request(header | more, [node.model])
         seconds.append(reply["measurements"][0]["latency_s"])
     assert np.median(seconds[1::2]) > np.median(seconds[::2])
+
+
+def test_a_swept_row_that_is_held_back_is_measured_again(
+    profiler: OnnxRuntimeProfiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its node's own row is kept, it alone is timed once more."""
+    asked: list[str] = []
+    measure = profiler.measure_nodes
+
+    def recorded(nodes: list[RuntimeNode], device: Device) -> list[Measurement]:
+        asked.extend(node.key for node in nodes)
+        return measure(nodes, device)
+
+    model = open_lookup(LOCAL_ONNXRUNTIME, profiler)
+    model.table.disturbed = Disturbed(1, later=True)
+    twin = model.look_up(two_layers(), LOCAL_ONNXRUNTIME)[0].swept().key
+    model.table.disturbed.held[twin] = (model.table.rows.pop(twin), 0)
+    monkeypatch.setattr(profiler, "measure_nodes", recorded)
+    model.look_up(two_layers(), LOCAL_ONNXRUNTIME)
+    assert asked == [twin]
+    assert twin in model.table.rows

@@ -21,13 +21,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hwmodels.calibrating import Sample, accuracy, fit
+from benchmarks.error_lines import line
+from hwmodels.calibrating import Sample, fit
 from hwmodels.catalogue import device as device_of
 from hwmodels.device import Device
 from hwmodels.lookup import open_lookup
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.parts import BEYOND
-from hwmodels.profile import TOGETHER, Case, calibration_set, runnable
+from hwmodels.profile import TOGETHER, Case, Found, calibrated, calibration_set, runnable
 from hwmodels.profilers.catalogue import open_profiler
 from hwmodels.profilers.runtime_node import NodeProfiler
 
@@ -68,16 +69,18 @@ def tried(device: Device, networks: int, families: Sequence[str] | None) -> list
     model = open_lookup(device, profiler)
     precisions = len([name for name in ("fp32", "int8") if name in device.precisions])
     cases = list(calibration_set(device, networks * precisions, UNSEEN, families))
+    known = runnable(model, device, cases)
     found = []
-    for start in range(0, len(cases), TOGETHER):
-        group = runnable(model, device, cases[start : start + TOGETHER])
+    for start in range(0, len(known), TOGETHER):
+        group = known[start : start + TOGETHER]
         times = profiler.measure([case.program for case, _ in group], device)
-        for (case, nodes), time in zip(group, times):
-            found.append(Tried(case, Sample(case.family, model.parts_of(nodes), time.latency_s), time.disagreement))
+        found += [Found(case.family, nodes, time) for (case, nodes), time in zip(group, times)]
+    basis = calibrated(model, found).basis
     print(f"\n{device.id}: {len(found)} networks, {len(model.table.rows)} rows, of which nine of ten repeat within")
-    print(f"  {model.table.noise_floor:.2%}; a call costs {1e6 * model.table.overhead_s:.1f} us")
+    print(f"  {model.table.noise_floor:.2%}; a call costs {1e6 * model.table.overhead.latency_s:.1f} us", end="; ")
+    print(f"nearest caches hold {basis.near_mb:g} MB")
     profiler.close()
-    return found
+    return [Tried(case, f.sample(model, basis), f.measured.disagreement) for (case, _), f in zip(known, found)]
 
 
 def report(device: Device, networks: Sequence[Tried]) -> list[dict[str, Any]]:
@@ -101,15 +104,6 @@ def report(device: Device, networks: Sequence[Tried]) -> list[dict[str, Any]]:
             found[-1] |= line(f"  {family}, leave one out", unseen[of], truth[of])
     weights(samples)
     return found
-
-
-def line(what: str, predicted: Array, truth: Array) -> dict[str, float]:
-    """Prints and returns the errors of these predictions."""
-    errors, found = np.abs(predicted / truth - 1.0), accuracy(predicted, truth)
-    near = {share: float((errors <= share).mean()) for share in (0.05, 0.10)}
-    print(f"  {what:<34} mean {found.mean:7.2%}  p90 {found.p90:7.2%}  worst {found.worst:7.2%}", end="  ")
-    print(f"within 5 % {near[0.05]:4.0%}, 10 % {near[0.10]:4.0%}  tau {found.tau:.3f}")
-    return {**vars(found), "within_5": near[0.05], "within_10": near[0.10]}
 
 
 def weights(samples: Sequence[Sample]) -> None:

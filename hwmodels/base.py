@@ -96,7 +96,8 @@ class Measurement:
     """What a call takes while nothing disturbs, and how far two halves of the calls disagree (relative).
 
     `energy_j` is what a meter of the machine read per call, whatever else it drew meanwhile included; 0 where it
-    wasn't metered.
+    wasn't metered. `gauge_s` and `memory_s` are what the gauge's two works took then, which tell the processor's clock
+    and how fast memory was read; 0 where that isn't known.
     """
 
     latency_s: float
@@ -105,6 +106,8 @@ class Measurement:
     calls: int
     disagreement: float
     energy_j: float = 0.0
+    gauge_s: float = 0.0
+    memory_s: float = 0.0
 
 
 class CostModel(Protocol):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hwmodels.base import HardwareModelError
+from hwmodels.basis import Basis
 from hwmodels.parts import BEYOND
 
 
@@ -28,6 +29,7 @@ class Calibration:
         mean, p90, worst, tau: on networks left out of the fit, one at a time. family_mean: on families left out.
         networks, families: what it was fitted to. created: UTC in ISO 8601.
         unseen: (family, predicted seconds, measured seconds) of each of those networks, left out of the fit.
+        basis: the clock, the memory and the nearest caches that all of it is for.
     """
 
     factors: Mapping[str, float]
@@ -42,6 +44,7 @@ class Calibration:
     families: tuple[str, ...]
     created: str = ""
     unseen: tuple[tuple[str, float, float], ...] = ()
+    basis: Basis = field(default_factory=Basis)
 
     def factor(self, kind: str) -> float:
         """What the time of this part is multiplied by."""
@@ -62,13 +65,13 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         lists = {"families": list(self.families), "unseen": [list(each) for each in self.unseen]}
-        return asdict(self) | {"factors": dict(self.factors)} | lists
+        return asdict(self) | {"factors": dict(self.factors), "basis": self.basis.to_json()} | lists
 
     @classmethod
     def from_json(cls, data: Any) -> Calibration:
         """The inverse of `to_json`. Raises BadCalibration, naming what is missing, strange or impossible."""
         names = set(cls.__dataclass_fields__)
-        if not isinstance(data, Mapping) or set(data) != names:
+        if not isinstance(data, Mapping) or set(data) | {"basis"} != names:  # older ones lack it
             raise BadCalibration(f"a calibration is an object with exactly {', '.join(sorted(names))}")
         factors, families = data["factors"], data["families"]
         if not isinstance(factors, Mapping) or not isinstance(families, list | tuple):
@@ -81,8 +84,9 @@ class Calibration:
             raise BadCalibration("a calibration's networks are a whole number, and created is text")
         if not all(isinstance(name, str) for name in families):
             raise BadCalibration("a calibration's families are names")
-        unseen = _checked_unseen(data["unseen"])
-        return cls(**{**data, "factors": dict(factors), "families": tuple(families), "unseen": unseen})
+        basis = Basis.from_json(data["basis"]) if "basis" in data else Basis()
+        lists = {"families": tuple(families), "unseen": _checked_unseen(data["unseen"])}
+        return cls(**{**data, "factors": dict(factors), "basis": basis} | lists)
 
 
 _NUMBERS = ("other", "margin", "mean", "p90", "worst", "family_mean", "networks")

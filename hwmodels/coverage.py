@@ -12,6 +12,7 @@ from hwmodels.imported import ImportedModel
 from hwmodels.lookup import LookupModel
 from hwmodels.profilers.runtime_node import SWEPT, RuntimeNode
 from hwmodels.signature import op_signature
+from hwmodels.sums import shares_s
 from hwmodels.table import GAUGE, OVERHEAD, Table
 from hwmodels.whole import PREFIX
 from hwmodels.workload import Workload
@@ -64,8 +65,7 @@ def _of_operators(model: ImportedModel, workload: Workload) -> Coverage:
 
 
 def _share(model: LookupModel, nodes: Sequence[RuntimeNode]) -> float:
-    known = [(node, model.share_s(node)) for node in nodes if node.key in model.table.rows]
-    seconds = sum(share for _, share in known)
+    seconds = sum(shares_s(model.table, [node for node in nodes if node.key in model.table.rows], model.basis))
     usual = _usual(model.table)
     unknown = sum(usual.get(node.op_type, usual[""]) for node in nodes if node.key not in model.table.rows)
     return seconds / (seconds + unknown) if seconds + unknown else float(not nodes)

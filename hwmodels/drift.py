@@ -7,7 +7,7 @@ unevenly; a machine that has changed (its clock, its cooling, its neighbours) is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -15,7 +15,8 @@ from hwmodels.base import HardwareModelError, Measurement
 from hwmodels.device import Device
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
-from hwmodels.profile import calibration_set, network_keys
+from hwmodels.profile import Case, calibration_set, network_keys
+from hwmodels.sums import whole_s
 
 SENTINELS = 4
 """Networks that are timed again."""
@@ -66,13 +67,20 @@ def check_drift(model: LookupModel, device: Device) -> Drift:
     known = [(case, key) for case, key in zip(cases, network_keys(cases, device)) if key in model.table.rows]
     if not known:
         raise HardwareModelError(f"the table of {device.id} holds no whole network to compare with: profile it first")
-    before = [model.table.rows[key] for _, key in known[:SENTINELS]]
+    before = [_row(model, case, key, device) for case, key in known[:SENTINELS]]
     kept, model.profiler.gauge_s = model.profiler.gauge_s, 0.0  # a slower machine has a slower gauge, and isn't busy
     try:
         now = model.profiler.glance([case.program for case, _ in known[:SENTINELS]], device)
     finally:
         model.profiler.gauge_s = kept
     return judge(before, now)
+
+
+def _row(model: LookupModel, case: Case, key: str, device: Device) -> Measurement:
+    """A network of the table, on the basis of its estimates."""
+    row, basis = model.table.rows[key], model.basis
+    nodes = model.profiler.nodes(case.program, device, model.table.rows.keys())
+    return replace(row, latency_s=whole_s(row, nodes, basis))
 
 
 def judge(before: Sequence[Measurement], now: Sequence[Measurement]) -> Drift:

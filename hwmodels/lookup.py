@@ -3,7 +3,8 @@
 The runtime first optimises the network itself; its nodes, layout changes included, are looked up by signature in the
 device's Table, and those that aren't there are measured on demand. The cost of a call is taken off each node and added
 once. The way of nn-Meter (Zhang et al., MobiSys 2021), with the runtime's own graph in place of fusion rules. A
-Calibration stretches the parts so that they add up to whole networks, and says how right the sum is.
+Calibration stretches the parts so that they add up to whole networks, and says how right the sum is; rows are put to
+its Basis first, the clock and the memory of the machine when it was made.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from hwmodels.attribution import attribute
 from hwmodels.base import Cost, Figure, HardwareModelError, OpCost, Source
+from hwmodels.basis import Basis
 from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.energy import op_energy_j
@@ -20,6 +22,7 @@ from hwmodels.fit import LatencyFit, fit_latency, samples
 from hwmodels.memory import peak_bytes, weight_bytes
 from hwmodels.parts import BEYOND, beyond, is_heavy, part_of
 from hwmodels.profilers.runtime_node import SWEPT, NodeProfiler, RuntimeNode, key_of
+from hwmodels.sums import CALL, call_s, parts_of, shares_s
 from hwmodels.table import GAUGE, OVERHEAD, Row, Table, header_for
 from hwmodels.workload import Op, Workload
 
@@ -28,15 +31,8 @@ MODEL_ERROR = 0.05
 networks of 0.1 to 3 ms (benchmarks/table_error.py) and more for recipes of 20 to 100 us (benchmarks/recipes_error.py),
 where it is mostly a bias that two versions of one network share."""
 
-LEAST_SHARE = 0.01
-"""Of what was timed, the least that is the node's own."""
-
-CALL = "call"
-"""Name of the entry of `Cost.per_op` for what a call costs before any node runs."""
-
-
 MEMORY = "memory"
-"""The same for what a network pays because its weights don't all fit where a node alone finds its own."""
+"""Name of the entry of `Cost.per_op` for what a network pays because its weights exceed large caches."""
 
 
 class LookupModel:
@@ -69,13 +65,13 @@ class LookupModel:
         Raises HardwareModelError without a program, MeasurementFailed and UnsupportedOp, naming the node.
         """
         nodes = self.look_up(workload, device)
-        call_s = self._factor(CALL) * self.table.overhead_s
-        shares = [self._factor(part_of(node)) * self.share_s(node) for node in nodes]
-        memory_s = sum(self._factor(part) * seconds for part, seconds in beyond(nodes, self._later_s).items())
-        per_op = self._per_op(workload, nodes, call_s, shares, device)
+        first_s = self._factor(CALL) * call_s(self.table, self.basis)
+        shares = [self._factor(part_of(node)) * s for node, s in zip(nodes, shares_s(self.table, nodes, self.basis))]
+        memory_s = sum(self._factor(part) * seconds for part, seconds in beyond(nodes).items())
+        per_op = self._per_op(workload, nodes, first_s, shares, device)
         if memory_s:
             per_op += (OpCost(MEMORY, MEMORY, memory_s, 0.0, 0, 0, Source.LOOKED_UP),)
-        latency = call_s + sum(shares) + memory_s
+        latency = first_s + sum(shares) + memory_s
         figures = {
             "latency_s": Figure(latency, Source.LOOKED_UP, self._error(nodes)),
             "energy_j": Figure(sum(part.energy_j for part in per_op), Source.MODELLED),
@@ -96,32 +92,17 @@ class LookupModel:
         costs = [self.estimate(workload, device) for workload in workloads]
         totals = [(workload.ops, cost["latency_s"].value) for workload, cost in zip(workloads, costs)]
         parts = [pair for workload, cost in zip(workloads, costs) for pair in samples(workload, cost)]
-        self.fit = fit_latency(totals, parts, self._factor(CALL) * self.table.overhead_s)
+        self.fit = fit_latency(totals, parts, self._factor(CALL) * call_s(self.table, self.basis))
         return self.fit
 
     def parts(self, workload: Workload, device: Device) -> dict[str, float]:
         """Seconds by part (hwmodels/parts.py) as the table has them, the call among them: what is calibrated."""
-        return self.parts_of(self.look_up(workload, device))
+        return parts_of(self.table, self.look_up(workload, device), self.basis)
 
-    def parts_of(self, nodes: Sequence[RuntimeNode]) -> dict[str, float]:
-        """The same of nodes that were looked up."""
-        found = {CALL: self.table.overhead_s} | beyond(nodes, self._later_s)
-        for node in nodes:
-            found[part_of(node)] = found.get(part_of(node), 0.0) + self.share_s(node)
-        return found
-
-    def share_s(self, node: RuntimeNode) -> float:
-        """Seconds of a node whose row is there, without the call that was timed with it; never quite nothing, which a
-        call that was timed in noise would make of small nodes."""
-        timed_s = self.table.row(node.key).latency_s
-        return max(LEAST_SHARE * timed_s, timed_s - self.table.overhead_s)
-
-    def _later_s(self, node: RuntimeNode) -> float:
-        """What the node takes longer with its weights swept out of the nearest caches; 0 where that isn't known."""
-        key = node.swept().key
-        if key not in self.table.rows and key not in self.table.disturbed:
-            return 0.0
-        return max(0.0, self.table.row(key).latency_s - self.table.row(node.key).latency_s)
+    @property
+    def basis(self) -> Basis:
+        """What estimates are for: the calibration's; without one rows are taken as they were measured."""
+        return self.calibration.basis if self.calibration else Basis()
 
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
         """The runtime's nodes, with a row in the table for each: those that it lacks are measured now.
@@ -176,13 +157,13 @@ class LookupModel:
         self,
         workload: Workload,
         nodes: Sequence[RuntimeNode],
-        call_s: float,
+        first_s: float,
         shares: Sequence[float],
         device: Device,
     ) -> tuple[OpCost, ...]:
         """The call, our operators with their nodes' time, then the nodes that belong to none of them."""
         latency: dict[str, float] = {}
-        parts = [OpCost(CALL, CALL, call_s, 0.0, 0, 0, Source.LOOKED_UP)]
+        parts = [OpCost(CALL, CALL, first_s, 0.0, 0, 0, Source.LOOKED_UP)]
         for node, share, op in zip(nodes, shares, attribute([node.name for node in nodes], workload.ops)):
             if op is None:
                 parts.append(OpCost(node.name, node.op_type, share, 0.0, 0, 0, Source.LOOKED_UP))

@@ -10,22 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hwmodels.base import HardwareModelError, UnsupportedOp
-from hwmodels.calibrating import Sample, fit
+from hwmodels.base import HardwareModelError, Measurement, UnsupportedOp
+from hwmodels.basis import Basis, usual_basis
+from hwmodels.calibrating import Sample, fit, misfit
 from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.disturbed import Disturbed
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.networks.int8 import int8
+from hwmodels.parts import NEAR_MB
 from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.structure import structure, summary
+from hwmodels.sums import parts_of, whole_s
 from hwmodels.whole import network_key
 from hwmodels.workload import Workload
 
-NETWORKS = 96
+NETWORKS = 192
 """Size of the calibration set, unless said otherwise."""
 
 TOGETHER = 6
@@ -47,6 +50,20 @@ class Case:
     program: bytes
 
 
+@dataclass(frozen=True)
+class Found:
+    """One network that was measured as a whole, with the nodes that the runtime makes of it."""
+
+    family: str
+    nodes: Sequence[RuntimeNode]
+    measured: Measurement
+
+    def sample(self, model: LookupModel, basis: Basis) -> Sample:
+        """What it teaches a calibration on that basis."""
+        truth_s = whole_s(self.measured, self.nodes, basis)
+        return Sample(self.family, parts_of(model.table, self.nodes, basis), truth_s)
+
+
 def profile(
     model: LookupModel,
     device: Device,
@@ -63,29 +80,40 @@ def profile(
     groups = [cases[start : start + TOGETHER] for start in range(0, len(cases), TOGETHER)]
     model.table.disturbed = Disturbed(TURNS, later=True)
     try:
-        samples = _in_turns(model, device, groups, on_progress)
+        found = _in_turns(model, device, groups, on_progress)
     finally:
         model.table.disturbed = Disturbed()
-    model.calibration = fit(samples)
+    model.calibration = calibrated(model, found)
     return model.calibration
+
+
+def calibrated(model: LookupModel, found: Sequence[Found]) -> Calibration:
+    """The calibration on these networks, on the basis that most of them were measured on, with the size of nearest
+    caches that fits best. Raises BadCalibration."""
+    usual = usual_basis([one.measured for one in found])
+    samples = {
+        basis: [one.sample(model, basis) for one in found] for basis in (replace(usual, near_mb=mb) for mb in NEAR_MB)
+    }
+    best = min(samples, key=lambda basis: misfit(samples[basis]))
+    return replace(fit(samples[best]), basis=best)
 
 
 def _in_turns(
     model: LookupModel, device: Device, groups: Sequence[Sequence[Case]], on_progress: OnProgress
-) -> list[Sample]:
+) -> list[Found]:
     """Every group measured, then once more those in which something was disturbed, until nothing is held back."""
-    found: list[list[Sample]] = [[] for _ in groups]
+    found: list[list[Found]] = [[] for _ in groups]
     left, phase = list(range(len(groups))), "measuring networks"
     while left:
         again, total, done = [], sum(len(groups[n]) for n in left), 0
         for n in left:
             on_progress(phase, done, total)
-            found[n], settled = _samples(model, device, groups[n])
+            found[n], settled = _found(model, device, groups[n])
             again += [] if settled else [n]
             done += len(groups[n])
         on_progress(phase, total, total)
         left, phase = again, "measuring again what was disturbed"
-    return [sample for samples in found for sample in samples]
+    return [one for group in found for one in group]
 
 
 def calibration_set(
@@ -118,16 +146,15 @@ def runnable(model: LookupModel, device: Device, cases: Sequence[Case]) -> list[
     return found
 
 
-def _samples(model: LookupModel, device: Device, chosen: Sequence[Case]) -> tuple[list[Sample], bool]:
-    """Networks with their parts, measured where the table lacks them; and whether nothing of theirs is held back."""
+def _found(model: LookupModel, device: Device, chosen: Sequence[Case]) -> tuple[list[Found], bool]:
+    """Networks with their nodes, measured where the table lacks them; and whether nothing of theirs is held back."""
     known = runnable(model, device, chosen)
     texts = [structure(case.program, device) for case, _ in known]
     keys = [network_key(text) for text in texts]
     new = [n for n, key in enumerate(keys) if key not in model.table.rows]
     programs = [known[n][0].program for n in new]
-    for n, found in zip(new, model.profiler.measure(programs, device)):
-        model.table.offer(keys[n], summary(texts[n]), found)
-    truth = [model.table.row(key).latency_s for key in keys]
-    samples = [Sample(case.family, model.parts_of(nodes), s) for (case, nodes), s in zip(known, truth)]
+    for n, measured in zip(new, model.profiler.measure(programs, device)):
+        model.table.offer(keys[n], summary(texts[n]), measured)
+    found = [Found(case.family, nodes, model.table.row(key)) for (case, nodes), key in zip(known, keys)]
     used = {*keys, *(key for _, nodes in known for node in nodes for key in (node.key, node.swept().key))}
-    return samples, used.isdisjoint(model.table.disturbed.held)
+    return found, used.isdisjoint(model.table.disturbed.held)

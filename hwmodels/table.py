@@ -20,7 +20,7 @@ GAUGE = "gauge"
 
 _TIMES = ("latency_s", "p10_s", "median_s")
 _FIELDS = ("key", *_TIMES, "calls", "disagreement")
-_LATER = {"energy_j": 0.0}
+_LATER = {"energy_j": 0.0, "gauge_s": 0.0, "memory_s": 0.0}
 """Fields that older rows lack, with what stands for them."""
 
 
@@ -111,13 +111,13 @@ class Table:
             self.add(GAUGE, "a fixed piece of work", Measurement(gauge_s, gauge_s, gauge_s, 1, 0.0))
 
     @property
-    def overhead_s(self) -> float:
-        """Cost of one call before any node runs. Raises BadTable where it was never measured."""
+    def overhead(self) -> Measurement:
+        """One call before any node runs. Raises BadTable where it was never measured."""
         if OVERHEAD not in self.rows:
             raise BadTable(
                 f"the table of {self.header.device} has no row {OVERHEAD!r}; measure the runtime itself first"
             )
-        return self.rows[OVERHEAD].latency_s
+        return self.rows[OVERHEAD]
 
     @property
     def noise_floor(self) -> float:
@@ -165,8 +165,12 @@ def read_row(row: Any) -> Measurement:
         raise BadTable(f"{name}: disagreement is {row['disagreement']}; it is relative and not below 0")
     if row["energy_j"] < 0:
         raise BadTable(f"{name}: energy_j is {row['energy_j']}; it is above 0 J, or 0 where nothing was metered")
+    for wanted in ("gauge_s", "memory_s"):
+        if row[wanted] < 0:
+            raise BadTable(f"{name}: {wanted} is {row[wanted]}; it is above 0 s, or 0 where it isn't known")
     latency, p10, median = (float(row[time]) for time in _TIMES)
-    return Measurement(latency, p10, median, row["calls"], float(row["disagreement"]), float(row["energy_j"]))
+    later = {wanted: float(row[wanted]) for wanted in _LATER}
+    return Measurement(latency, p10, median, row["calls"], float(row["disagreement"]), **later)
 
 
 def _check_number(name: str, wanted: str, value: Any) -> None:

@@ -21,12 +21,12 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields
 from typing import Any
 
 from hwmodels.base import Measurement
 from hwmodels.table import BadTable, Table, TableHeader
-from hwmodels.table_text_units import COLUMNS, Column, columns_of, misunited
+from hwmodels.table_text_units import COLUMNS, LATER, Column, columns_of, misunited
 
 HEADER = tuple(field.name for field in fields(TableHeader))
 WHOLE = ("threads", "batch")
@@ -79,8 +79,8 @@ def table_to_csv(table: Table) -> str:
     out.write(f"{','.join(COLUMNS)}\n")
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     for key, row in sorted(table.rows.items()):
-        figures = (row.latency_s, row.p10_s, row.median_s, row.calls, row.disagreement, row.energy_j)
-        writer.writerow((key, table.signatures.get(key, ""), *figures))
+        figures = asdict(row)
+        writer.writerow((key, table.signatures.get(key, ""), *(figures[name] for name in COLUMNS[2:])))
     return out.getvalue()
 
 
@@ -157,12 +157,13 @@ class _Rows:
             return
         minimum = found["latency_s"]
         p10 = found.get("p10_s", minimum)
-        row = Measurement(minimum, p10, found.get("median_s", p10), int(found.get("calls", 1)), 0.0)
+        later = [found.get(name, 0.0) for name in LATER]
+        row = Measurement(minimum, p10, found.get("median_s", p10), int(found.get("calls", 1)), *later)
         if not minimum <= p10 <= row.median_s:
             self.faults.append(
                 f"line {number}: latency, p10 and median must rise, not {minimum}, {p10}, {row.median_s}"
             )
-        self.rows[key] = replace(row, disagreement=found.get("disagreement", 0.0), energy_j=found.get("energy_j", 0.0))
+        self.rows[key] = row
 
     def _figures(self, number: int, cells: Mapping[str, tuple[Column, str]]) -> Iterator[tuple[str, float]]:
         """Figures in SI units; an empty cell is none, but for the latency."""

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-COLUMNS = ("key", "signature", "latency_s", "p10_s", "median_s", "calls", "disagreement", "energy_j")
+LATER = ("disagreement", "energy_j", "gauge_s", "memory_s")
+"""Columns of figures that may be 0, or left out."""
+COLUMNS = ("key", "signature", "latency_s", "p10_s", "median_s", "calls", *LATER)
 """As tables are written."""
-TIMES = {"latency": "latency_s", "p10": "p10_s", "median": "median_s"}
+TIMES = {name: f"{name}_s" for name in ("latency", "p10", "median", "gauge", "memory")}
 SECONDS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 JOULES = {"j": 1.0, "mj": 1e3, "uj": 1e6}
 TEXTS = ("key", "signature")
@@ -37,7 +39,7 @@ class Column:
             return "it is a number"
         if self.name == "calls":
             return "" if value >= 1 and value == int(value) else "it is a whole number from 1 up"
-        if self.name in ("disagreement", "energy_j"):
+        if self.name in LATER:
             return "" if value >= 0 else "it is not below 0"
         if value <= 0:
             return "a time is above 0"

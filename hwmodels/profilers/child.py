@@ -20,6 +20,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any, BinaryIO, NoReturn
 
@@ -27,7 +28,7 @@ from hwmodels.base import HardwareModelError, UnsupportedOp
 from hwmodels.meters.catalogue import meter_here
 from hwmodels.meters.meter import with_energy
 from hwmodels.profilers.channel import Reply
-from hwmodels.profilers.cores import are_apart
+from hwmodels.profilers.cores import are_apart, one_core
 from hwmodels.profilers.frames import pack, unpack
 from hwmodels.profilers.gauge import Gauge, Run, new_gauge, new_sweep
 from hwmodels.profilers.timing import EFFORTS, measure_interleaved
@@ -81,8 +82,9 @@ def _look(header: dict[str, Any], blobs: list[bytes]) -> Reply:
 def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
     """`copies` of each program take turns; `optimise` says whether the runtime may change them before it runs them.
 
-    With `own_gauge` the first program is the gauge's work; with `disturb` the next one runs ahead of every call of the
-    others. Neither is timed itself. With `sweep` memory is read before that, more than a core's own caches hold.
+    With `own_gauge` the first program is the gauge's work on several threads; with `disturb` the next one runs ahead of
+    every call of the others. Neither is timed itself. With `sweep` memory is read before that, more than a core's own
+    caches hold.
     """
     runs: list[list[Run]] = []
     ahead = None
@@ -96,7 +98,8 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
         opened = (_runtime(header).open_run(program, header) for _ in range(header["copies"]))
         runs.append(list(opened))
     _at("timing")
-    found = measure_interleaved(runs, gauge, EFFORTS[header["effort"]], ahead)
+    with one_core() if header["threads"] == 1 else nullcontext():
+        found = measure_interleaved(runs, gauge, EFFORTS[header["effort"]], ahead)
     if header.get("meter"):
         _at("metering")
         found = with_energy(found, [copies[0] for copies in runs], meter_here(header["runtime"]))
@@ -124,16 +127,20 @@ def _both(first: Run, second: Run | None) -> Run:
 
 
 @cache
-def _known_gauge(own: bool) -> Gauge:
-    return new_gauge(several=own)
+def _known_gauge(several: bool) -> Gauge:
+    return new_gauge(*[_nothing] * several)
+
+
+def _nothing() -> None:
+    """Stands for the work that the next request brings."""
 
 
 def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[bytes]]:
     """This process's gauge, which also knows the level that an earlier one saw; and the other programs."""
-    own = bool(header.get("own_gauge"))
-    gauge = _known_gauge(own)
-    if own:
-        gauge.runs[0], blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+    several = bool(header.get("own_gauge"))
+    gauge = _known_gauge(several)
+    if several:
+        gauge.runs[-1], blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
         gauge.may_begin = are_apart
     gauge.known_s = float(header["gauge_s"])
     return gauge, blobs

@@ -5,7 +5,8 @@ was at 1.08 times its best for 40 of 100 readings and at its best for one. With 
 core it took 1.3 to 1.8 times as long, seldom twice the same. So readings crowd at the present level, and those at
 the level are quiet; faster ones are of a clock that the next minute won't have.
 
-Memory, and a core that the host packs with another, have no clock to follow: there the lowest crowd is the level.
+Memory, and a core that the host packs with another, may be disturbed for minutes: there readings are of the level only
+where half of a stretch of them crowd, and no crowd far above the lowest one is.
 """
 
 from __future__ import annotations
@@ -70,15 +71,17 @@ class Clocked:
 
 @dataclass
 class Shared:
-    """The level of what neighbours share, memory or a second core: the lowest at which a stretch of readings crowded.
+    """The level of what neighbours share, memory or a second core: the latest at which a stretch of readings crowded.
 
-    With neighbours no two readings are alike, and they stay for seconds or minutes; so it never rises.
+    With neighbours no two readings are alike, and they stay for seconds or minutes; where they are alike, as those of
+    two cores that are halves of one, they are more than `most` times the lowest crowd.
     """
 
+    most: float = CLOCKS
     known_s: float = 0.0
     level_s: float = 0.0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=STRETCH))
-    _found: list[float] = field(default_factory=list)
+    _lowest_s: float = 0.0
     _unseen: int = 0
 
     def add(self, now: float) -> None:
@@ -89,9 +92,12 @@ class Shared:
             return
         self._unseen = 0
         middle, count = crowd(self._recent)
-        if count >= STRETCH / 2:
-            self._found = [min([middle, *self._found])]
-        self.level_s = min([*(self._found or [middle]), *([self.known_s] if self.known_s else [])])
+        crowded = count >= STRETCH / 2
+        if crowded:
+            self._lowest_s = min(middle, self._lowest_s or middle)
+        least = min(filter(None, (self._lowest_s, self.known_s)), default=middle)
+        now_s = middle if crowded else self.level_s if self._lowest_s else least
+        self.level_s = now_s if now_s <= self.most * least else least
 
 
 def crowd(readings: Iterable[float]) -> tuple[float, int]:

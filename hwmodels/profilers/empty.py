@@ -4,6 +4,7 @@ node, a product of matrices tells quiet moments."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from onnx import NodeProto, TensorProto, helper
 
@@ -35,5 +36,10 @@ def call_overhead(one: Measurement, chain: Measurement) -> Measurement:
     """A call without any node, from calls with one empty node and with `CHAIN` of them."""
     node_s = (chain.latency_s - one.latency_s) / (CHAIN - 1)
     share = min(1.0, max(0.1, 1.0 - node_s / one.latency_s))
-    scaled = (one.latency_s * share, one.p10_s * share, one.median_s * share)
-    return Measurement(*scaled, one.calls, max(one.disagreement, chain.disagreement))
+    return replace(
+        one,
+        latency_s=one.latency_s * share,
+        p10_s=one.p10_s * share,
+        median_s=one.median_s * share,
+        disagreement=max(one.disagreement, chain.disagreement),
+    )

@@ -16,7 +16,8 @@ SIZE = 96
 """Rows and columns of two matrices whose product is the work: ten microseconds or some more, in the nearest caches."""
 
 ROWS = 1024
-"""Rows and columns of a matrix that is multiplied by a row: 4 MiB, more than a core's own caches hold."""
+SWEEP_BYTES = 4 * ROWS * ROWS
+"""Rows and columns of a matrix that is multiplied by a row, and its size: more than a core's own caches hold."""
 
 BAND = 0.025
 """What a quiet reading may be off the level (relative)."""
@@ -25,19 +26,24 @@ FIRST_S = 1.0
 BEGIN_S = 10.0
 """How long a process waits at most for a moment in which it may begin."""
 
+APART = 1.02
+"""How many times their best several threads may take: what no clock explains, since they are held against it."""
+
 Reading = tuple[float, ...]
-"""Seconds that each piece of work takes now."""
+"""Seconds that each piece of work takes now; that of later ones at the clock of the first one's level."""
 
 
 class Gauge:
-    """Reads how long each of some pieces of work takes, the least of some `calls`; the first one's level is told on.
+    """Reads how long each of some pieces of work takes, the least of some `calls`.
 
-    That is the processor's own, or with `several` what several threads share; the others are of what neighbours share.
+    The first is the processor's own, and its level is told on; the second reads memory, the third runs on several
+    threads: they are of what neighbours share.
     """
 
-    def __init__(self, *runs: Run, known_s: float = 0.0, calls: int = 4, several: bool = False) -> None:
+    def __init__(self, *runs: Run, known_s: float = 0.0, calls: int = 4) -> None:
         self.runs, self.calls = list(runs), calls
-        self.levels: list[Level] = [Shared() if number or several else Clocked() for number in range(len(runs))]
+        levels: tuple[Level, ...] = (Clocked(), Shared(), Shared(APART))
+        self.levels = levels[: len(runs)]
         self._told = 0
         self.known_s = known_s
         self.may_begin: Callable[[], bool] = lambda: True
@@ -59,8 +65,10 @@ class Gauge:
 
     def read(self) -> Reading:
         """Seconds that each work takes now."""
-        now = tuple(min(burst(run, self.calls)) * 1e-9 for run in self.runs)
-        for level, reading in zip(self.levels, now):
+        own, *others = (min(burst(run, self.calls)) * 1e-9 for run in self.runs)
+        self.levels[0].add(own)
+        now = (own, *(other * self.level_s / own for other in others))
+        for level, reading in zip(self.levels[1:], now[1:]):
             level.add(reading)
         self._told += 1
         return now
@@ -84,6 +92,12 @@ class Gauge:
             now = self.read()
         return now
 
+    def read_after(self) -> Reading:
+        """Seconds that each work takes after a burst, which may have pushed out what the later work reads: where only
+        that is late a second reading counts."""
+        now = self.read()
+        return self.read() if self.is_own(now) and not self.is_quiet(now) else now
+
     def is_quiet(self, reading: Reading) -> bool:
         """Whether all work takes what it does on an undisturbed machine at its present clock."""
         return all(_holds(level, now) for level, now in zip(self.levels, reading))
@@ -102,10 +116,10 @@ def _holds(level: Level, reading_s: float) -> bool:
     return abs(reading_s - level.level_s) <= BAND * level.level_s
 
 
-def new_gauge(several: bool = False) -> Gauge:
-    """The gauge of this machine, with no level yet; work for `several` threads takes the place of its first one."""
+def new_gauge(*several: Run) -> Gauge:
+    """The gauge of this machine, with no level yet; with work for several threads."""
     left, right = np.random.default_rng(0).standard_normal((2, SIZE, SIZE)).astype(np.float32)
-    return Gauge(partial(np.matmul, left, right, out=np.empty_like(left)), new_sweep(), several=several)
+    return Gauge(partial(np.matmul, left, right, out=np.empty_like(left)), new_sweep(), *several)
 
 
 def new_sweep() -> Run:

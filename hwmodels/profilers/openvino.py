@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hwmodels.base import Measurement
@@ -72,4 +73,4 @@ def _less(whole: Measurement, frame: Measurement, call_s: float, spare_s: float)
     least = max(LEAST * call_s, whole.latency_s - off)
     error = whole.latency_s * whole.disagreement + frame.latency_s * frame.disagreement
     p10, median = (least + (time - whole.latency_s) for time in (whole.p10_s, whole.median_s))  # not below by rounding
-    return Measurement(least, p10, median, whole.calls, error / least)
+    return replace(whole, latency_s=least, p10_s=p10, median_s=median, disagreement=error / least)

@@ -14,6 +14,7 @@ import gc
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from hwmodels.base import Measurement
 from hwmodels.profilers.gauge import Gauge, Reading, Run, burst
@@ -59,23 +60,27 @@ EFFORTS: Mapping[str, Effort] = {
 """Whole networks; the same in about a second; single nodes; an empty call."""
 
 
+Burst = tuple[Reading, Reading, int]
+"""Readings of the gauge before and after, and the shortest call."""
+
+
 @dataclass
 class _Item:
     runs: Sequence[Run]
     calls: int = 0
     times: list[int] = field(default_factory=list)
-    bursts: list[tuple[Reading, Reading, int]] = field(default_factory=list)
-    """Readings of the gauge before and after, and the shortest call."""
+    bursts: list[Burst] = field(default_factory=list)
 
-    def quiet(self, gauge: Gauge) -> list[int]:
-        """Shortest calls of the bursts that ran undisturbed; where memory's neighbours are nothing to this item, they
-        needn't be."""
+    def quiet(self, gauge: Gauge) -> list[float]:
+        """Shortest calls of the bursts that ran undisturbed, at the clock of the gauge's level; where memory's
+        neighbours are nothing to this item, they needn't be."""
         own = [burst for burst in self.bursts if gauge.is_own(burst[0]) and gauge.is_own(burst[1])]
-        if len(own) >= FEW and _spread([least for *_, least in own]) <= DEAF * _spread([_memory(b) for b in own]):
-            return [least for *_, least in own]
-        return [least for before, after, least in own if gauge.is_quiet(before) and gauge.is_quiet(after)]
+        times = [_at_level(burst, gauge) for burst in own]
+        if len(own) >= FEW and _spread(times) <= DEAF * _spread([max(map(_memory, burst[:2])) for burst in own]):
+            return times
+        return [t for (b, a, _), t in zip(own, times) if gauge.is_quiet(b) and gauge.is_quiet(a)]
 
-    def found(self, gauge: Gauge) -> tuple[int, float]:
+    def found(self, gauge: Gauge) -> tuple[float, float]:
         """Nanoseconds of a call, and how far two halves of the quiet bursts disagree.
 
         Without two of these it is the shortest call of all, and disagrees no less than the gauge was late.
@@ -121,7 +126,7 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
             if not before or not gauge.is_quiet(before):
                 before = gauge.wait(effort.patience_s)
             times = burst(item.runs[number % len(item.runs)], item.calls, ahead)
-            after = gauge.read()
+            after = gauge.read_after()
             item.times += times
             item.bursts.append((before, after, min(times)))
             before = after
@@ -136,10 +141,10 @@ def _settled(item: _Item, gauge: Gauge, effort: Effort) -> bool:
     return len(quiet) >= effort.most_bursts or (len(quiet) >= effort.bursts and _halves(quiet) <= effort.tolerance)
 
 
-def _halves(minima: Sequence[int]) -> float:
+def _halves(minima: Sequence[float]) -> float:
     """How far every other burst and the rest disagree, relative to the smaller."""
     even, odd = _lower(minima[::2]), _lower(minima[1::2])
-    return abs(even - odd) / max(1, min(even, odd))
+    return abs(even - odd) / max(1.0, min(even, odd))
 
 
 def _spread(values: Sequence[float]) -> float:
@@ -149,13 +154,19 @@ def _spread(values: Sequence[float]) -> float:
     return high / max(low, 1e-12) - 1.0
 
 
-def _memory(burst: tuple[Reading, Reading, int]) -> float:
-    """How late memory was at a burst."""
-    before, after, _ = burst
-    return max(before[-1], after[-1])
+def _at_level(burst: Burst, gauge: Gauge) -> float:
+    """What its shortest call would have taken at the clock of the gauge's level, which moves by some per cent within a
+    second."""
+    before, after, least = burst
+    return least * gauge.level_s / min(before[0], after[0])
 
 
-def _lower(minima: Sequence[int]) -> int:
+def _memory(reading: Reading) -> float:
+    """What memory took, or the gauge's only work."""
+    return reading[:2][-1]
+
+
+def _lower(minima: Sequence[float]) -> float:
     """The lower quartile."""
     return sorted(minima)[len(minima) // 4]
 
@@ -168,12 +179,15 @@ def _calls_per_burst(run: Run, effort: Effort) -> int:
 
 def _summary(item: _Item, gauge: Gauge) -> Measurement:
     """Percentiles are of all calls, noise included, and never below the latency."""
-    latency, disagreement = item.found(gauge)
-    times = sorted(max(1, latency, spent) for spent in item.times)
+    found, disagreement = item.found(gauge)
+    latency = max(1.0, found)
+    times = sorted(max(latency, spent) for spent in item.times)
     return Measurement(
-        latency_s=max(1, latency) * 1e-9,
+        latency_s=latency * 1e-9,
         p10_s=times[len(times) // 10] * 1e-9,
         median_s=times[len(times) // 2] * 1e-9,
         calls=len(times),
         disagreement=disagreement,
+        gauge_s=gauge.level_s,
+        memory_s=median(min(map(_memory, burst[:2])) for burst in item.bursts),
     )

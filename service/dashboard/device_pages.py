@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db import measurements, profile_jobs
 from hwmodels.device import Device
+from hwmodels.profile import NETWORKS
 from search import plots
 from service import device_words as words
 from service.dashboard.device_plot import operators_figure, unseen_figure
@@ -25,7 +26,6 @@ Document = Mapping[str, Any]
 KINDS = {"measured": Badge("measured", "good"), "imported": Badge("imported", "plain")}
 JOBS = {"succeeded": Badge("✓ done", "good"), "failed": Badge("! failed", "bad"), "cancelled": Badge("cancelled")}
 LIVE = ("queued", "running", "cancelling")
-DEFAULT_NETWORKS = 48
 
 
 def devices_context(session: Session) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def device_context(session: Session, device: Device, now: float, error: str = ""
         "figure": Markup(plots.embedded(operators_figure(rows))) if tables and tables[0]["operators"] else None,
         "unseen": Markup(plots.embedded(unseen_figure(known))) if known.get("unseen") else None,
         "profiled": document["kind"] == "measured" and document["cost_model"] == "lookup",
-        "networks": DEFAULT_NETWORKS,
+        "networks": NETWORKS,
         "jobs": jobs,
         "live": any(job["live"] for job in jobs),
         "error": error,

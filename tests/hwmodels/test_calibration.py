@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwmodels.calibrating import Sample, accuracy, fit, kendall_tau, margin
+from hwmodels.base import HardwareModelError
+from hwmodels.basis import Basis
+from hwmodels.calibrating import Sample, accuracy, fit, kendall_tau, margin, misfit
 from hwmodels.calibration import BadCalibration, Calibration
 
 TRUE = {"Conv": 1.1, "Gemm": 0.9, "call": 2.0}
@@ -105,8 +107,22 @@ def test_a_slower_machine_scales_everything() -> None:
 
 def test_json_gives_the_same_calibration_back() -> None:
     """What is stored is read again without loss."""
-    found = fit(made_up(10))
+    found = replace(fit(made_up(10)), basis=Basis(15e-6, 45e-6, 0.5))
     assert Calibration.from_json(found.to_json()) == found
+
+
+def test_a_calibration_from_before_there_was_a_basis_is_read() -> None:
+    """Its rows are taken as they were measured."""
+    found = fit(made_up(10))
+    assert Calibration.from_json({k: v for k, v in found.to_json().items() if k != "basis"}) == found
+    assert found.basis == Basis()
+
+
+def test_the_way_that_fits_best_is_told() -> None:
+    """Sums that follow the law are nearer than sums in which one part is missing."""
+    samples = made_up(20, noise=0.001)
+    without = [replace(s, parts={k: v for k, v in s.parts.items() if k != "Gemm"}) for s in samples]
+    assert misfit(samples) < 0.005 < misfit(without)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +139,12 @@ def test_json_gives_the_same_calibration_back() -> None:
         ({"unseen": [[1, 1.0, 1.0]]}, "family"),
         ({"unseen": [["plain", 1.0, -1.0]]}, "measured time"),
         ({"surprise": 1}, "exactly"),
+        ({"basis": {"gauge_s": 1.0}}, "basis"),
     ],
 )
 def test_impossible_calibrations_are_refused(change: dict[str, Any], said: str) -> None:
     """The message names what is wrong."""
-    with pytest.raises(BadCalibration, match=said):
+    with pytest.raises(HardwareModelError, match=said):
         Calibration.from_json(fit(made_up(5)).to_json() | change)
 
 

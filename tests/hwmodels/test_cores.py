@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from hwmodels.profilers import cores
-from hwmodels.profilers.cores import are_apart
+from hwmodels.profilers.cores import are_apart, best_core, one_core
 
 
 @pytest.mark.parametrize(("together_s", "apart"), [(1.05e-3, True), (1.4e-3, False), (2e-3, False)])
@@ -26,3 +27,37 @@ def test_telling_leaves_nothing_behind() -> None:
     are_apart()
     assert threading.active_count() == before
     assert os.sched_getaffinity(0) == allowed
+
+
+def test_the_core_with_the_highest_clock_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of cores that are equally fast the last one; one whose clock isn't told counts as the slowest."""
+    monkeypatch.setattr(cores, "_CORES", tmp_path)
+    assert best_core({0, 2, 1}) == 2
+    for core, clock in ((0, "3000000"), (1, "4200000"), (2, "4200000"), (3, "what?")):
+        (tmp_path / f"cpu{core}" / "cpufreq").mkdir(parents=True)
+        (tmp_path / f"cpu{core}" / "cpufreq" / "cpuinfo_max_freq").write_text(clock)
+    assert best_core({0, 1, 2, 3}) == 2
+    assert best_core({0, 1, 3}) == 1
+    assert best_core({0, 3}) == 0
+
+
+def test_all_threads_stay_on_one_core_for_a_while() -> None:
+    """Those that run already too; afterwards they may go where they could before, whatever happened."""
+    allowed, done = os.sched_getaffinity(0), threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    inside = set()
+
+    def fails() -> None:
+        with one_core():
+            inside.update(frozenset(os.sched_getaffinity(thread)) for thread in (0, other.native_id or 0))
+            raise ZeroDivisionError
+
+    try:
+        with pytest.raises(ZeroDivisionError):
+            fails()
+        assert inside == {frozenset({best_core(allowed)})}
+        assert {frozenset(os.sched_getaffinity(thread)) for thread in (0, other.native_id or 0)} == {frozenset(allowed)}
+    finally:
+        done.set()
+        other.join()

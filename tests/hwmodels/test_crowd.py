@@ -18,8 +18,8 @@ def stretch(level: Shared, middle: float, spread: float) -> None:
         level.add(middle * (1.0 + spread * chance.random()))
 
 
-def test_the_lowest_crowd_is_the_level_for_good() -> None:
-    """Neighbours that come, and stay, raise it no more; the first moment without them lowers it."""
+def test_the_latest_crowd_is_the_level() -> None:
+    """Neighbours, whose readings are all different, leave it where it is; a clock that changes takes it along."""
     level = Shared()
     stretch(level, 1.2, 0.5)
     first = level.level_s
@@ -28,7 +28,26 @@ def test_the_lowest_crowd_is_the_level_for_good() -> None:
     assert level.level_s == pytest.approx(1.155, rel=0.01)
     stretch(level, 1.0, 0.01)
     assert level.level_s == pytest.approx(1.005, rel=0.01)
-    stretch(level, 1.1, 0.0)
+    stretch(level, 1.0, 0.5)
+    assert level.level_s == pytest.approx(1.005, rel=0.01)
+    stretch(level, 1.1, 0.01)
+    assert level.level_s == pytest.approx(1.105, rel=0.01)
+
+
+def test_a_crowd_that_no_clock_explains_is_no_level() -> None:
+    """Two cores that become halves of one: readings are alike, and far above the lowest."""
+    level = Shared()
+    stretch(level, 1.0, 0.01)
+    stretch(level, 1.5, 0.01)
+    assert level.level_s == pytest.approx(1.005, rel=0.01)
+
+
+def test_a_level_from_a_disturbed_beginning_is_left() -> None:
+    """What crowded while the cores were packed is none once they are seen apart."""
+    level = Shared()
+    stretch(level, 1.5, 0.01)
+    stretch(level, 1.0, 0.01)
+    stretch(level, 1.5, 0.01)
     assert level.level_s == pytest.approx(1.005, rel=0.01)
 
 

@@ -43,7 +43,7 @@ def test_the_guides_own_examples_are_read() -> None:
     device = read_datasheet(next(text for kind, text in blocks if kind == "toml"), "my-npu.toml")
     table = read_csv(next(text for kind, text in blocks if not kind))
     assert (table.header.device, table.header.runtime) == (device.id, device.profiler)
-    assert table.overhead_s == pytest.approx(12.5e-6)
+    assert table.overhead.latency_s == pytest.approx(12.5e-6)
 
 
 def test_the_example_is_a_device_that_estimates() -> None:

@@ -39,7 +39,7 @@ def test_a_network_is_looked_up_by_its_operators(profiler: LiteRtProfiler) -> No
     assert model.estimate(workload, DEVICE) == first
     assert len(model.table.rows) == rows
     assert first["latency_s"].source is Source.LOOKED_UP
-    assert first["latency_s"].value > model.table.overhead_s > 0
+    assert first["latency_s"].value > model.table.overhead.latency_s > 0
     assert "CONV_2D int8" in {part.kind for part in first.per_op}
 
 

@@ -9,9 +9,10 @@ import pytest
 from hwmodels.base import HardwareModelError, Measurement, MeasurementFailed, Source
 from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
-from hwmodels.lookup import CALL, LEAST_SHARE, MODEL_ERROR, LookupModel, open_lookup
+from hwmodels.lookup import MODEL_ERROR, LookupModel, open_lookup
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from hwmodels.profilers.runtime_node import RuntimeNode
+from hwmodels.sums import CALL, LEAST_SHARE
 from hwmodels.table import GAUGE, OVERHEAD, BadTable
 from hwmodels.workload import Workload
 from tests.onnx_networks import conv_op, endless, row, workload
@@ -68,7 +69,7 @@ def test_latency_is_the_sum_of_the_nodes(profiler: Recording, rows: list[dict[st
     """One call, and each node without the call that was timed with it; the parts add up to the total."""
     model = stored(profiler, rows)
     cost = model.estimate(workload(), LOCAL_ONNXRUNTIME)
-    overhead = model.table.overhead_s
+    overhead = model.table.overhead.latency_s
     nodes = [m.latency_s for key, m in model.table.rows.items() if key not in (OVERHEAD, GAUGE)]
     shares = [max(LEAST_SHARE * timed, timed - overhead) for timed in nodes]
     assert cost["latency_s"].value == pytest.approx(overhead + sum(shares))

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from hwmodels.base import Measurement
+from hwmodels.basis import Basis
 from hwmodels.device import Device
 from hwmodels.devices.local import LOCAL_ONNXRUNTIME
 from hwmodels.disturbed import Disturbed
 from hwmodels.lookup import open_lookup
 from hwmodels.networks.builder import Builder
-from hwmodels.parts import BEYOND
+from hwmodels.parts import constant_bytes
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.profilers.timed import settings_of
+from hwmodels.sums import LEAST_SHARE, shares_s
 from hwmodels.workload import Workload
 
 
@@ -43,17 +45,21 @@ def test_heavy_nodes_have_two_rows(profiler: OnnxRuntimeProfiler) -> None:
     assert len(set(heavy)) == 2
 
 
-def test_memory_is_a_part_where_swept_rows_are_later(profiler: OnnxRuntimeProfiler) -> None:
-    """What they are later by counts where the weights exceed half a cache, and nowhere without such rows."""
+def test_weights_beyond_the_nearest_caches_take_what_swept_rows_do(profiler: OnnxRuntimeProfiler) -> None:
+    """Of nodes with such a row, to the extent that the network's weights exceed what these caches hold."""
     model = open_lookup(LOCAL_ONNXRUNTIME, profiler)
     nodes = model.look_up(two_layers(), LOCAL_ONNXRUNTIME)
-    later = [model.table.rows[n.swept().key].latency_s - model.table.rows[n.key].latency_s for n in nodes[:2]]
-    parts = model.parts_of(nodes)
-    share = (2 * 4 * 300 * 301 + 4 * 10 * 301) / 0.5e6 - 0.5
-    assert parts[f"{BEYOND}0.5 MB"] == pytest.approx(share * sum(max(0.0, s) for s in later))
-    for node in nodes[:2]:
-        del model.table.rows[node.swept().key]
-    assert not any(part.startswith(BEYOND) for part in model.parts_of(nodes))
+    near, half, far = (shares_s(model.table, nodes, Basis(near_mb=size)) for size in (4.0, 0.73, 0.1))
+    own = [model.table.rows[node.key].latency_s for node in nodes]
+    swept = [model.table.rows[node.swept().key].latency_s for node in nodes[:2]]
+    overhead = model.table.overhead.latency_s
+    assert near == pytest.approx([max(LEAST_SHARE * s, s - overhead) for s in own])
+    assert far[:2] == pytest.approx([max(LEAST_SHARE * s, s - overhead) for s in swept])
+    assert far[2:] == pytest.approx(near[2:])
+    share = constant_bytes(nodes) / 0.73e6 - 0.5
+    assert half[0] == pytest.approx(near[0] + share * (far[0] - near[0]))
+    del model.table.rows[nodes[0].swept().key]
+    assert shares_s(model.table, nodes, Basis(near_mb=0.1))[0] == pytest.approx(near[0])
 
 
 def test_weights_come_from_behind_the_caches(profiler: OnnxRuntimeProfiler) -> None:

@@ -91,7 +91,7 @@ def test_the_noise_floor_covers_nine_rows_of_ten() -> None:
 def test_a_table_without_overhead_says_so() -> None:
     """Sums need the cost of a call; it is not taken for zero."""
     with pytest.raises(BadTable, match="no row 'overhead'"):
-        _ = Table(HEADER).overhead_s
+        _ = Table(HEADER).overhead
 
 
 def test_the_machine_key_is_stable_and_not_empty() -> None:

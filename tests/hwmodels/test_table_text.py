@@ -35,7 +35,7 @@ def test_a_table_of_signatures_and_microseconds_is_read() -> None:
     """A latency is enough; what isn't given is the latency itself, one call and no known noise."""
     table = read_csv(text("overhead,12.5", f'"{CONVS[0]}",80'))
     assert table.header == HEADER
-    assert table.overhead_s == pytest.approx(12.5e-6)
+    assert table.overhead.latency_s == pytest.approx(12.5e-6)
     row = table.rows[CONVS[0]]
     assert (row.latency_s, row.p10_s, row.median_s) == pytest.approx((80e-6, 80e-6, 80e-6))
     assert (row.calls, row.disagreement) == (1, 0.0)

@@ -23,9 +23,20 @@ TOO_FAST = 0.45
 show."""
 
 
-def too_fast(row: dict[str, Any]) -> dict[str, Any]:
-    """An operator's row as it would be had the machine been faster when its table was made."""
-    return row if row["key"] in (GAUGE, OVERHEAD) else row | {"latency_s": TOO_FAST * row["latency_s"]}
+class TooFast:
+    """Makes operators' rows what they would be had the machine been faster when its table was made. The call that is
+    timed with each takes what it takes: on a fast processor it is more than half of a row."""
+
+    def __init__(self) -> None:
+        self.call_s = 0.0
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        if row["key"] == OVERHEAD:
+            self.call_s = row["latency_s"]
+        if row["key"] in (GAUGE, OVERHEAD):
+            return row
+        own_s = max(0.0, row["latency_s"] - self.call_s)
+        return row | {"latency_s": row["latency_s"] - (1.0 - TOO_FAST) * own_s}
 
 
 def unless_it_changed(before: Measurement, after: Measurement) -> None:
@@ -39,7 +50,7 @@ def unless_it_changed(before: Measurement, after: Measurement) -> None:
 @pytest.mark.slow
 def test_what_the_stopwatch_finds_tightens_the_limit(model_file: Path, tmp_path: Path) -> None:
     """Operators that are too fast by half let the first finalists break the limit; later ones keep it."""
-    hardware = open_hardware(DEVICE, (), too_fast)
+    hardware = open_hardware(DEVICE, (), TooFast())
     assert hardware.profiler is not None
     untouched = [program_for(load_graph(model_file), hardware.device)]
     (now,) = hardware.profiler.measure(untouched, hardware.device)

@@ -222,3 +222,20 @@ def test_garbage_collection_comes_back() -> None:
         measure_interleaved([[fails]], Gauge(lambda: None), Effort())
     assert states == [False]
     assert gc.isenabled()
+
+
+def test_a_disturbed_processor_makes_no_memory_look_faster(clock: Clock) -> None:
+    """Memory is told at the processor's clock; while something else slows that down alone, its level stays."""
+    busy = [1.0]
+
+    def disturbed() -> None:
+        clock.slow = busy[0]
+        own()
+        clock.slow = 1.0
+
+    own = clock.work("own", 20_000)
+    gauge = Gauge(disturbed, clock.work("memory", 40_000))
+    for busy[0] in (1.0, 1.2):
+        for _ in range(300):
+            gauge.read()
+        assert gauge.levels[1].level_s == pytest.approx(4e-5)

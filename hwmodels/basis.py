@@ -63,7 +63,7 @@ class Basis:
 
 def usual_basis(rows: Iterable[Measurement]) -> Basis:
     """The clock and the memory that most of these were measured at."""
-    known = [row for row in rows if row.gauge_s and row.memory_s]
+    known = [row for row in rows if row.gauge_s]
     if not known:
         return Basis()
     gauge_s = median(row.gauge_s for row in known)

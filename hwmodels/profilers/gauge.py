@@ -59,6 +59,11 @@ class Gauge:
         self.levels[0].known_s = known_s
 
     @property
+    def reads_memory(self) -> bool:
+        """Whether what memory takes is told of measurements: several threads read it otherwise than one does."""
+        return len(self.runs) == 2
+
+    @property
     def level_s(self) -> float:
         """The level of the first work; 0 before the first reading."""
         return self.levels[0].level_s

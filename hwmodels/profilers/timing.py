@@ -189,5 +189,5 @@ def _summary(item: _Item, gauge: Gauge) -> Measurement:
         calls=len(times),
         disagreement=disagreement,
         gauge_s=gauge.level_s,
-        memory_s=median(min(map(_memory, burst[:2])) for burst in item.bursts),
+        memory_s=median(min(map(_memory, burst[:2])) for burst in item.bursts) if gauge.reads_memory else 0.0,
     )

@@ -47,11 +47,13 @@ def test_what_isnt_known_is_taken_as_measured(basis: Basis, row: Measurement) ->
 
 
 def test_the_usual_basis_is_that_of_most_rows() -> None:
-    """The median clock, and of memory the median in gauges; rows of which neither is known don't count."""
+    """The median clock, and of memory the median in gauges; rows of which the clock isn't known don't count, and where
+    memory isn't known it stays so."""
     rows = [replace(ROW, gauge_s=g, memory_s=m) for g, m in ((14e-6, 42e-6), (15e-6, 48e-6), (16e-6, 48e-6))]
-    found = usual_basis([*rows, replace(ROW, gauge_s=0.0), replace(ROW, memory_s=0.0)])
+    found = usual_basis([*rows, replace(ROW, gauge_s=0.0)])
     assert (found.gauge_s, found.memory_s) == pytest.approx((15e-6, 45e-6))
     assert usual_basis([replace(ROW, gauge_s=0.0)]) == Basis()
+    assert usual_basis([replace(row, memory_s=0.0) for row in rows]) == Basis(15e-6)
 
 
 def test_json_gives_the_same_basis_back() -> None:

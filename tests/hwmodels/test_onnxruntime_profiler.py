@@ -51,6 +51,14 @@ def test_the_gauge_is_shared_between_profilers(profiler: OnnxRuntimeProfiler) ->
     assert overhead.disagreement > 1.0
 
 
+def test_a_measurement_says_what_the_gauge_took(profiler: OnnxRuntimeProfiler) -> None:
+    """The processor's work and memory on one thread; on several, which read memory otherwise, the first alone."""
+    (found,) = profiler.glance([convolutional()], LOCAL_ONNXRUNTIME)
+    assert 0.0 < found.gauge_s < found.memory_s
+    (both,) = profiler.glance([convolutional()], with_settings(LOCAL_ONNXRUNTIME, {"threads": 2}))
+    assert (both.gauge_s > 0.0, both.memory_s) == (True, 0.0)
+
+
 def test_a_hang_becomes_measurement_failed() -> None:
     """A network that never ends is given up, its process is killed, and the next request is served by another."""
     profiler = OnnxRuntimeProfiler(timeout_s=3.0)

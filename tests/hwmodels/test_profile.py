@@ -15,9 +15,11 @@ from hwmodels.drift import check_drift
 from hwmodels.lookup import LookupModel, open_lookup
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.networks.int8 import int8
+from hwmodels.parts import NEAR_MB
 from hwmodels.profile import calibration_set, profile
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from hwmodels.profilers.runtime_node import RuntimeNode
+from hwmodels.table import GAUGE
 from hwmodels.whole import PREFIX
 from hwmodels.workload import Workload
 from search.devices import open_hardware
@@ -88,6 +90,21 @@ def test_a_profile_goes_on_where_it_stopped(
     assert lost["key"] in model.table.rows
 
 
+def test_a_calibration_is_for_the_usual_clock(
+    profiler: Recording, rows: list[dict[str, Any]], calibration: Calibration
+) -> None:
+    """That of its networks; had all rows been measured at half that clock, estimates would be the same."""
+    gauges = sorted(row["gauge_s"] for row in rows if row["key"].startswith(PREFIX))
+    assert gauges[0] <= calibration.basis.gauge_s <= gauges[-1]
+    assert calibration.basis.memory_s > calibration.basis.gauge_s
+    assert calibration.basis.near_mb in NEAR_MB
+    times = ("latency_s", "p10_s", "median_s", "gauge_s", "memory_s")
+    slower = [row if row["key"] == GAUGE else row | {name: 2.0 * row[name] for name in times} for row in rows]
+    workload = Workload((), program=FAMILIES["mlp"](0))
+    now, then = (opened(profiler, r, calibration).estimate(workload, LOCAL_ONNXRUNTIME) for r in (rows, slower))
+    assert then["latency_s"].value == pytest.approx(now["latency_s"].value)
+
+
 NEIGHBOURS = 0.3125
 """How far halves of a measurement disagree while the neighbour is there."""
 
@@ -129,7 +146,7 @@ def test_estimates_follow_the_calibration(
 ) -> None:
     """Every part is stretched by the factor of its type; the error is the margin, or the noise where that is more."""
     workload = Workload((), program=FAMILIES["mlp"](0))
-    raw = opened(profiler, rows).parts(workload, LOCAL_ONNXRUNTIME)
+    raw = opened(profiler, rows, calibration).parts(workload, LOCAL_ONNXRUNTIME)
     for known in (calibration, replace(calibration, margin=0.4)):
         cost = opened(profiler, rows, known).estimate(workload, LOCAL_ONNXRUNTIME)
         assert cost["latency_s"].value == pytest.approx(known.latency_s(raw))

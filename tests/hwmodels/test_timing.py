@@ -161,6 +161,48 @@ def test_a_moment_at_a_higher_clock_is_none_of_the_result(clock: Clock) -> None:
     assert found.latency_s == pytest.approx(1e-3)
 
 
+def test_a_clock_that_moves_is_taken_out(clock: Clock) -> None:
+    """From 20 to 20 ms it is one per cent slower or faster: all bursts are quiet, and say the same."""
+
+    def clocked(run: Callable[[], None]) -> Callable[[], None]:
+        def at_its_clock() -> None:
+            clock.slow = 0.99 if clock.now // 20_000_000 % 2 else 1.01
+            run()
+
+        return at_its_clock
+
+    runs = [clocked(clock.work(name, each)) for name, each in (("g", 100_000), ("m", 200_000), ("a", 1_000_000))]
+    (found,) = measure_interleaved([[runs[2]]], Gauge(*runs[:2]), Effort(bursts=16))
+    assert found.latency_s == pytest.approx(10.0 * found.gauge_s, rel=2e-3)
+    assert found.memory_s == pytest.approx(2.0 * found.gauge_s, rel=2e-3)
+    assert found.disagreement < 2e-3
+
+
+def test_what_a_burst_pushed_out_is_read_again(clock: Clock) -> None:
+    """Memory that takes three times as long in the first calls after a burst counts by the next ones; a processor that
+    is late isn't given a second chance."""
+    late = {"g": 0, "m": 0}
+
+    def work(name: str, each: int) -> Callable[[], None]:
+        run = clock.work(name, each)
+
+        def now_and_then() -> None:
+            clock.slow = 3.0 if late[name] > 0 else 1.0
+            late[name] -= 1
+            run()
+
+        return now_and_then
+
+    gauge = Gauge(work("g", 100_000), work("m", 200_000))
+    for _ in range(200):
+        gauge.read()
+    for name, quiet in (("m", True), ("g", False)):
+        late[name] = gauge.calls
+        assert gauge.is_quiet(gauge.read_after()) is quiet
+        late[name] = gauge.calls
+        assert not gauge.is_quiet(gauge.read())
+
+
 def shared(clock: Clock, name: str, each: int, noise: dict[str, float]) -> Callable[[], None]:
     """Work that takes longer by what its neighbours in memory make of it at the time."""
 

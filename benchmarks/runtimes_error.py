@@ -75,7 +75,7 @@ def tried(device: Device, networks: int, families: Sequence[str] | None) -> list
         group = known[start : start + TOGETHER]
         times = profiler.measure([case.program for case, _ in group], device)
         found += [Found(case.family, nodes, time) for (case, nodes), time in zip(group, times)]
-    basis = calibrated(model, found).basis
+    basis = calibrated(model, device, found).basis
     print(f"\n{device.id}: {len(found)} networks, {len(model.table.rows)} rows, of which nine of ten repeat within")
     print(f"  {model.table.noise_floor:.2%}; a call costs {1e6 * model.table.overhead.latency_s:.1f} us", end="; ")
     print(f"nearest caches hold {basis.near_mb:g} MB")

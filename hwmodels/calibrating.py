@@ -88,16 +88,6 @@ def fit(samples: Sequence[Sample]) -> Calibration:
     )
 
 
-def misfit(samples: Sequence[Sample]) -> float:
-    """Mean error of the very samples that factors are fitted to: tells which of several ways to add up fits best.
-
-    Raises BadCalibration as `fit` does.
-    """
-    _check(samples)
-    predict = _without(samples, set())
-    return float(np.mean([abs(predict(sample) / sample.truth_s - 1.0) for sample in samples]))
-
-
 def accuracy(predicted: Array, truth: Array) -> Accuracy:
     """How far predictions are from the truth. Both in seconds, one per network."""
     errors = np.abs(predicted / truth - 1.0)

@@ -20,8 +20,8 @@ import numpy as np
 from hwmodels.profilers.runtime_node import RuntimeNode
 
 BEYOND = "misses beyond "
-NEAR_MB, USUAL_MB = (0.25, 0.5, 1.0, 2.0, 4.0), 1.0
-"""What a core's nearest caches may hold, in 10^6 bytes: a calibration chooses the size that fits best; without one."""
+USUAL_MB = 1.0
+"""What a core's nearest caches hold where the machine doesn't tell, in 10^6 bytes."""
 FAR_MB = (8, 16, 32)
 """Sizes of larger caches that weights may exceed."""
 HEAVY_BYTES = 32_768

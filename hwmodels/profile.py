@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 
 from hwmodels.base import HardwareModelError, Measurement, UnsupportedOp
 from hwmodels.basis import Basis, usual_basis
-from hwmodels.calibrating import Sample, fit, misfit
+from hwmodels.calibrating import Sample, fit
 from hwmodels.calibration import Calibration
 from hwmodels.device import Device
 from hwmodels.disturbed import Disturbed
 from hwmodels.lookup import LookupModel
 from hwmodels.networks.catalogue import FAMILIES
 from hwmodels.networks.int8 import int8
-from hwmodels.parts import NEAR_MB
+from hwmodels.parts import USUAL_MB
 from hwmodels.profilers.runtime_node import RuntimeNode
 from hwmodels.structure import structure, summary
 from hwmodels.sums import parts_of, whole_s
@@ -83,19 +83,18 @@ def profile(
         found = _in_turns(model, device, groups, on_progress)
     finally:
         model.table.disturbed = Disturbed()
-    model.calibration = calibrated(model, found)
+    model.calibration = calibrated(model, device, found)
     return model.calibration
 
 
-def calibrated(model: LookupModel, found: Sequence[Found]) -> Calibration:
-    """The calibration on these networks, on the basis that most of them were measured on, with the size of nearest
-    caches that fits best. Raises BadCalibration."""
-    usual = usual_basis([one.measured for one in found])
-    samples = {
-        basis: [one.sample(model, basis) for one in found] for basis in (replace(usual, near_mb=mb) for mb in NEAR_MB)
-    }
-    best = min(samples, key=lambda basis: misfit(samples[basis]))
-    return replace(fit(samples[best]), basis=best)
+def calibrated(model: LookupModel, device: Device, found: Sequence[Found]) -> Calibration:
+    """The calibration on these networks, on the basis that most of them were measured on.
+
+    Each thread reads its share of the weights, and finds them in nearest caches of its own. Raises BadCalibration.
+    """
+    near_mb = 1e-6 * model.profiler.near_bytes(device) * device.threads or USUAL_MB
+    basis = replace(usual_basis([one.measured for one in found]), near_mb=near_mb)
+    return replace(fit([one.sample(model, basis) for one in found]), basis=basis)
 
 
 def _in_turns(

@@ -9,6 +9,7 @@ Requests name the runtime, whose file in `runtimes` opens programs, and an actio
     time   programs -> a Measurement each, all interleaved; with `meter` also the joules of a call, where this machine
            has a meter
     look   whatever the runtime's file tells of a program
+    about  what the machine tells of itself: `near_bytes`, what a core's nearest caches hold (0: not told)
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from functools import cache, partial
 from typing import Any, BinaryIO, NoReturn
 
 from hwmodels.base import HardwareModelError, UnsupportedOp
+from hwmodels.machine import near_bytes
 from hwmodels.meters.catalogue import meter_here
 from hwmodels.meters.meter import with_energy
 from hwmodels.profilers.channel import Reply
@@ -106,7 +108,12 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
     return {"measurements": [vars(m) for m in found], "gauge_s": gauge.level_s}, []
 
 
-_ACTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], Reply]] = {"time": _time, "look": _look}
+def _about(header: dict[str, Any], blobs: list[bytes]) -> Reply:
+    del header, blobs
+    return {"near_bytes": near_bytes()}, []
+
+
+_ACTIONS: dict[str, Callable[[dict[str, Any], list[bytes]], Reply]] = {"time": _time, "look": _look, "about": _about}
 
 
 def _runtime(header: dict[str, Any]) -> Any:

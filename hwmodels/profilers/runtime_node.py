@@ -62,6 +62,9 @@ class NodeProfiler(Profiler, Protocol):
     def version(self) -> str:
         """Version of the runtime."""
 
+    def near_bytes(self, device: Device) -> int:
+        """What a core's nearest caches hold; 0 where that isn't told."""
+
     def nodes(self, program: bytes, device: Device, known: Collection[str] = ()) -> list[RuntimeNode]:
         """The nodes that the runtime executes, in order; nodes with a key in `known` come without their model."""
 

@@ -12,6 +12,7 @@ from hwmodels.profilers.process import Child
 
 LARGE = 100_000_000
 """Bytes of programs from which on only one copy of each is opened."""
+MOST_NEAR_BYTES = 2**30
 COPIES = 3
 """Copies of a program that take turns: where buffers happen to lie changes a network's latency by up to 7 %, and a
 single node's by up to 11 % (an EPYC of 2021; both repeat within 1 % once they lie somewhere)."""
@@ -49,6 +50,12 @@ class Timed:
     def glance(self, programs: list[bytes], device: Device) -> list[Measurement]:
         """The same in about a second, with the error bar that this allows."""
         return self._networks(programs, device, effort="glance")
+
+    def near_bytes(self, device: Device) -> int:
+        """What a core's nearest caches hold there; 0 where that isn't told. Raises MeasurementFailed."""
+        reply, _ = self._ask("about", device, [])
+        told = reply.get("near_bytes")
+        return told if isinstance(told, int) and 0 < told <= MOST_NEAR_BYTES else 0
 
     def close(self) -> None:
         """Ends the measuring process; the next request starts another."""

@@ -29,9 +29,10 @@ PULL, DIFFER = 0.02, 0.12
 is the median error of the fit. With a fixed 0.02 networks of families that a fit has not seen are twice as far off (5.0
 instead of 2.7 %, two recordings on an EPYC of 2024), and those of families that it has as far."""
 
-DOUBT = 0.1
+DOUBT = 0.05
 """Weight of the pull to 0 of parts for larger caches: families with few large weights fit noise with them, by which
-networks of many were 18 % off where none of these had been seen, and are 6 % with this."""
+networks of many were 18 % off where none of these had been seen, and are 15 % with this; twice as much makes it 6 %,
+but hides a cache that seven networks show."""
 
 DISTURBED = 0.05
 """Relative error from which on a network counts for less (Huber's weights): something else ran when it was measured."""

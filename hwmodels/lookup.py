@@ -22,7 +22,7 @@ from hwmodels.fit import LatencyFit, fit_latency, samples
 from hwmodels.memory import peak_bytes, weight_bytes
 from hwmodels.parts import BEYOND, beyond, is_heavy, part_of
 from hwmodels.profilers.runtime_node import SWEPT, NodeProfiler, RuntimeNode, key_of
-from hwmodels.sums import CALL, call_s, parts_of, shares_s
+from hwmodels.sums import CALL, call_s, shares_s
 from hwmodels.table import GAUGE, OVERHEAD, Row, Table, header_for
 from hwmodels.workload import Op, Workload
 
@@ -94,10 +94,6 @@ class LookupModel:
         parts = [pair for workload, cost in zip(workloads, costs) for pair in samples(workload, cost)]
         self.fit = fit_latency(totals, parts, self._factor(CALL) * call_s(self.table, self.basis))
         return self.fit
-
-    def parts(self, workload: Workload, device: Device) -> dict[str, float]:
-        """Seconds by part (hwmodels/parts.py) as the table has them, the call among them: what is calibrated."""
-        return parts_of(self.table, self.look_up(workload, device), self.basis)
 
     @property
     def basis(self) -> Basis:

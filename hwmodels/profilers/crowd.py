@@ -33,8 +33,6 @@ STRETCH = 100
 class Level(Protocol):
     """What one piece of work takes on an undisturbed machine, by its readings."""
 
-    known_s: float
-    """What another process saw, or 0."""
     level_s: float
     """The level; 0 before the first reading."""
 
@@ -44,7 +42,8 @@ class Level(Protocol):
 
 @dataclass
 class Clocked:
-    """The level of one processor: where its recent readings crowd, which follows the clock."""
+    """The level of one processor: where its recent readings crowd, which follows the clock. `known_s` is what another
+    process saw, or 0."""
 
     known_s: float = 0.0
     level_s: float = 0.0
@@ -78,7 +77,6 @@ class Shared:
     """
 
     most: float = CLOCKS
-    known_s: float = 0.0
     level_s: float = 0.0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=STRETCH))
     _lowest_s: float = 0.0
@@ -95,8 +93,8 @@ class Shared:
         crowded = count >= STRETCH / 2
         if crowded:
             self._lowest_s = min(middle, self._lowest_s or middle)
-        least = min(filter(None, (self._lowest_s, self.known_s)), default=middle)
-        now_s = middle if crowded else self.level_s if self._lowest_s else least
+        now_s = self.level_s if self._lowest_s and not crowded else middle
+        least = self._lowest_s or middle
         self.level_s = now_s if now_s <= self.most * least else least
 
 

@@ -42,21 +42,21 @@ class Gauge:
 
     def __init__(self, *runs: Run, known_s: float = 0.0, calls: int = 4) -> None:
         self.runs, self.calls = list(runs), calls
-        levels: tuple[Level, ...] = (Clocked(), Shared(), Shared(APART))
+        self._own = Clocked(known_s)
+        levels: tuple[Level, ...] = (self._own, Shared(), Shared(APART))
         self.levels = levels[: len(runs)]
         self._told = 0
-        self.known_s = known_s
         self.may_begin: Callable[[], bool] = lambda: True
         """Whether the machine is such that a level can be told, which several threads that share a core would hide."""
 
     @property
     def known_s(self) -> float:
         """The level of the first work that another process saw, or 0."""
-        return self.levels[0].known_s
+        return self._own.known_s
 
     @known_s.setter
     def known_s(self, known_s: float) -> None:
-        self.levels[0].known_s = known_s
+        self._own.known_s = known_s
 
     @property
     def reads_memory(self) -> bool:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from hwmodels.profilers.crowd import EVERY, STRETCH, Shared, crowd
+from hwmodels.profilers.crowd import EVERY, STRETCH, Clocked, Shared, crowd
 
 
 def test_the_fullest_range_is_found() -> None:
@@ -59,8 +59,9 @@ def test_single_lower_readings_are_no_level() -> None:
     assert level.level_s == pytest.approx(1.0)
 
 
-def test_what_another_process_saw_bounds_it() -> None:
-    """With neighbours from the beginning a process still knows that it has some."""
-    level = Shared(known_s=1.0)
-    stretch(level, 1.3, 0.01)
+def test_what_another_process_saw_bounds_the_processors_level() -> None:
+    """With a neighbour from the beginning a process still knows that it has one."""
+    level = Clocked(known_s=1.0)
+    for _ in range(STRETCH + EVERY):
+        level.add(1.3)
     assert level.level_s == 1.0

@@ -20,6 +20,7 @@ from hwmodels.parts import USUAL_MB
 from hwmodels.profile import calibration_set, profile
 from hwmodels.profilers.onnxruntime import OnnxRuntimeProfiler
 from hwmodels.profilers.runtime_node import RuntimeNode
+from hwmodels.sums import parts_of
 from hwmodels.table import GAUGE
 from hwmodels.whole import PREFIX
 from hwmodels.workload import Workload
@@ -147,7 +148,8 @@ def test_estimates_follow_the_calibration(
 ) -> None:
     """Every part is stretched by the factor of its type; the error is the margin, or the noise where that is more."""
     workload = Workload((), program=FAMILIES["mlp"](0))
-    raw = opened(profiler, rows, calibration).parts(workload, LOCAL_ONNXRUNTIME)
+    model = opened(profiler, rows, calibration)
+    raw = parts_of(model.table, model.look_up(workload, LOCAL_ONNXRUNTIME), calibration.basis)
     for known in (calibration, replace(calibration, margin=0.4)):
         cost = opened(profiler, rows, known).estimate(workload, LOCAL_ONNXRUNTIME)
         assert cost["latency_s"].value == pytest.approx(known.latency_s(raw))

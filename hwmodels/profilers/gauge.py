@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from hwmodels.profilers.aligned import aligned
 from hwmodels.profilers.crowd import CONFIRMED, Clocked, Level, Shared
 
 Run = Callable[[], object]
@@ -15,9 +16,8 @@ Run = Callable[[], object]
 SIZE = 96
 """Rows and columns of two matrices whose product is the work: ten microseconds or some more, in the nearest caches."""
 
-ROWS = 1024
-SWEEP_BYTES = 4 * ROWS * ROWS
-"""Rows and columns of a matrix that is multiplied by a row, and its size: more than a core's own caches hold."""
+SWEEP_BYTES = 4 * 1024 * 1024
+"""Size of a vector that is multiplied by itself: more than a core's own caches hold."""
 
 BAND = 0.025
 """What a quiet reading may be off the level (relative)."""
@@ -124,14 +124,14 @@ def _holds(level: Level, reading_s: float) -> bool:
 
 def new_gauge(*several: Run) -> Gauge:
     """The gauge of this machine, with no level yet; with work for several threads."""
-    left, right = np.random.default_rng(0).standard_normal((2, SIZE, SIZE)).astype(np.float32)
-    return Gauge(partial(np.matmul, left, right, out=np.empty_like(left)), new_sweep(), *several)
+    left, right = map(aligned, np.random.default_rng(0).standard_normal((2, SIZE, SIZE)).astype(np.float32))
+    return Gauge(partial(np.matmul, left, right, out=aligned(left)), new_sweep(), *several)
 
 
 def new_sweep() -> Run:
-    """Work that reads more memory than a core's own caches hold, all of it once."""
-    matrix = np.random.default_rng(0).standard_normal((ROWS, ROWS)).astype(np.float32)
-    return partial(np.matmul, matrix, matrix[0], out=np.empty(ROWS, np.float32))
+    """Work that reads more memory than a core's own caches hold, all of it once, and waits for nothing else."""
+    vector = aligned(np.random.default_rng(0).standard_normal(SWEEP_BYTES // 4).astype(np.float32))
+    return partial(np.dot, vector, vector)
 
 
 def burst(run: Run, calls: int, ahead: Run | None = None) -> list[int]:

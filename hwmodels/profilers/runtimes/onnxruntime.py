@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from hwmodels.base import MeasurementFailed, UnsupportedOp
 from hwmodels.onnx_runtime import EXACT, ort
+from hwmodels.profilers.aligned import aligned
 from hwmodels.profilers.channel import Reply
 from hwmodels.profilers.cores import pinned_threads
 
 BATCH_DIM = "N"
 """The name that the exporter gives to the free batch dimension."""
-
-LINE = 64
-"""Bytes of a cache line."""
 
 MASKED = -1e3
 """Scores that are no higher are masked: causal masks and padding add -1e4 to minus infinity."""
@@ -143,7 +141,7 @@ def bound_run(session: Any) -> Callable[[], None]:
     """One inference per call, with no conversion of inputs and no new output buffers."""
     binding = session.io_binding()
     for name, value in sample_inputs(session).items():
-        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(_aligned(value)))
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(aligned(value)))
     outputs = [output.name for output in session.get_outputs()]
     for name in outputs:
         binding.bind_output(name, "cpu")
@@ -151,16 +149,6 @@ def bound_run(session: Any) -> Callable[[], None]:
     for name, value in zip(outputs, binding.get_outputs()):
         binding.bind_ortvalue_output(name, value)
     return partial(session.run_with_iobinding, binding)
-
-
-def _aligned(value: NDArray[Any]) -> NDArray[Any]:
-    """A copy that begins where a cache line does, as all that the runtime itself allocates: numpy's large arrays begin
-    16 bytes behind one, and a kernel that reads them across lines can take a fifth longer."""
-    room = np.empty(value.nbytes + LINE, np.uint8)
-    start = -room.ctypes.data % LINE
-    copy = room[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
-    copy[...] = value
-    return copy
 
 
 def _sample(name: str, kind: str, shape: list[Any]) -> NDArray[Any]:

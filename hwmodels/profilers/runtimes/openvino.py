@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwmodels.base import MeasurementFailed
+from hwmodels.profilers.aligned import aligned
 from hwmodels.profilers.channel import Reply
 
 
@@ -30,9 +31,6 @@ ov = _silent()
 SIZES = {"f32": "float32", "f64": "float64", "f16": "float16", "u8": "uint8", "i8": "int8", "u16": "uint16"}
 SIZES |= {"i16": "int16", "i32": "int32", "i64": "int64", "boolean": "bool", "bf16": "uint16"}
 """Element types and the numpy type that holds them; bfloat16, which numpy hasn't, as its bits."""
-
-ALIGNMENT = 64
-"""Bytes of a cache line."""
 
 
 def open_run(program: bytes, settings: Mapping[str, Any]) -> Callable[[], object]:
@@ -133,16 +131,7 @@ def _sample(port: Any) -> Any:
     kind, shape = port.get_element_type().get_type_name(), list(port.get_shape())
     if kind not in SIZES:
         raise MeasurementFailed(f"input {port.get_any_name()} is {kind}; only plain tensors of numbers can be measured")
-    return ov.Tensor(_aligned(_values(kind, shape)), shape, port.get_element_type())
-
-
-def _aligned(values: NDArray[Any]) -> NDArray[Any]:
-    """The same values where vector registers load fastest, as OpenVINO's own buffers lie; numpy's often don't."""
-    room = np.empty(values.nbytes + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    found = room[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
-    found[...] = values
-    return found
+    return ov.Tensor(aligned(_values(kind, shape)), shape, port.get_element_type())
 
 
 def _values(kind: str, shape: Sequence[int]) -> NDArray[Any]:

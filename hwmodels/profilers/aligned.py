@@ -1,4 +1,4 @@
-"""Arrays that begin where a page does: numpy's begin anywhere, and work on them then takes what their place makes it."""
+"""Arrays that begin with a page: numpy's begin anywhere, and what work on them takes depends on where."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _both(first: Run, second: Run | None) -> Run:
 
 @cache
 def _known_gauge(several: bool) -> Gauge:
-    return new_gauge(*[_nothing] * several)
+    return new_gauge(_nothing if several else None)
 
 
 def _nothing() -> None:
@@ -147,7 +147,7 @@ def _gauge(header: dict[str, Any], blobs: list[bytes]) -> tuple[Gauge, list[byte
     several = bool(header.get("own_gauge"))
     gauge = _known_gauge(several)
     if several:
-        gauge.runs[-1], blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
+        gauge.runs["several"], blobs = _runtime(header).open_run(blobs[0], header), blobs[1:]
         gauge.may_begin = are_apart
     gauge.known_s = float(header["gauge_s"])
     return gauge, blobs

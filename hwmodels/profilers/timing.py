@@ -74,7 +74,7 @@ class _Item:
     def quiet(self, gauge: Gauge) -> list[float]:
         """Shortest calls of the bursts that ran undisturbed, at the clock of the gauge's level; where memory's
         neighbours are nothing to this item, they needn't be."""
-        own = [burst for burst in self.bursts if gauge.is_own(burst[0]) and gauge.is_own(burst[1])]
+        own = [burst for burst in self.bursts if gauge.is_cores(burst[0]) and gauge.is_cores(burst[1])]
         times = [_at_level(burst, gauge) for burst in own]
         if len(own) >= FEW and _spread(times) <= DEAF * _spread([max(map(_memory, burst[:2])) for burst in own]):
             return times
@@ -119,7 +119,7 @@ def _rounds(items: list[_Item], gauge: Gauge, effort: Effort, ahead: Run | None)
     start, number, active = time.monotonic(), 0, items
     budget_s = max(effort.least_s, effort.budget_s * len(items))
     while active:
-        before: Reading = ()
+        before: Reading = {}
         for item in active:
             if number >= 2 and time.monotonic() - start >= budget_s:
                 return
@@ -158,12 +158,12 @@ def _at_level(burst: Burst, gauge: Gauge) -> float:
     """What its shortest call would have taken at the clock of the gauge's level, which moves by some per cent within a
     second."""
     before, after, least = burst
-    return least * gauge.level_s / min(before[0], after[0])
+    return least * gauge.level_s / min(before["own"], after["own"])
 
 
 def _memory(reading: Reading) -> float:
-    """What memory took, or the gauge's only work."""
-    return reading[:2][-1]
+    """What memory took, or arithmetic where it isn't read."""
+    return reading.get("memory", reading["own"])
 
 
 def _lower(minima: Sequence[float]) -> float:

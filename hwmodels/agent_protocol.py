@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NoReturn
 from hwmodels.base import HardwareModelError
 from hwmodels.profilers.channel import Reply
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Counted up when an older agent or service would misunderstand a newer one."""
 
 JOB, TOKEN, LEASE = "Fitwright-Job", "Fitwright-Token", "Fitwright-Lease-S"

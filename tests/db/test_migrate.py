@@ -13,6 +13,7 @@ from sqlalchemy import text
 from db import measurements
 from db.base import DatabaseError
 from db.database import Database, open_database
+from db.measurements import TableId
 from db.migrate import NewerSchema, upgrade
 from db.tables import TABLES
 from tests.postgres import Postgres
@@ -66,6 +67,24 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(first_version: Da
         assert measurements.of_table(session, key) == [{"key": "a"}]
         context = MigrationContext.configure(session.connection())
         assert compare_metadata(context, TABLES[0].metadata) == []
+
+
+def test_rows_and_calibrations_forget_an_earlier_gauge(first_version: Database) -> None:
+    """Times of its works would be held against those of today's; everything else stays."""
+    upgrade(first_version, "0003")
+    timed = {"key": "a", "latency_s": 1e-5, "gauge_s": 2.7e-5, "memory_s": 4e-5}
+    basis = {"gauge_s": 2.1e-5, "memory_s": 4.4e-5, "near_mb": 2.0}
+    calibration = {"factors": {"call": 1.0}, "basis": basis}
+    table = TableId("board", "onnxruntime", "1.30.0", "some CPU")
+    with first_version.write() as session:
+        for document in (timed, {"key": "b"}, {"key": "gauge"}):
+            measurements.add(session, table, document, at=7.0)
+        measurements.calibrate(session, table.key, calibration)
+    upgrade(first_version)
+    with first_version.read() as session:
+        assert measurements.of_table(session, table.key) == [timed | {"gauge_s": 0.0, "memory_s": 0.0}, {"key": "b"}]
+        kept = measurements.get(session, table.key).calibration
+        assert kept == {"factors": {"call": 1.0}, "basis": {"gauge_s": 0.0, "memory_s": 0.0, "near_mb": 2.0}}
 
 
 def test_newer_schema_is_refused(database: Database) -> None:

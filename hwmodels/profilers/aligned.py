@@ -13,7 +13,7 @@ PAGE = 4096
 
 def aligned(value: NDArray[Any]) -> NDArray[Any]:
     """A copy that begins with a page, so that no vector of it lies across two lines of a cache: numpy's large arrays
-    begin 16 bytes behind one. The gauge's product takes 20.6 us aligned and up to 27.2 otherwise (a Xeon of 2019)."""
+    begin 16 bytes behind one. The gauge's product takes 20.6 us aligned and up to 27.2 otherwise (a Xeon of 2017)."""
     room = np.empty(value.nbytes + PAGE, np.uint8)
     start = -room.ctypes.data % PAGE
     copy = room[start : start + value.nbytes].view(value.dtype).reshape(value.shape)

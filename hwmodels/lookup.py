@@ -103,7 +103,7 @@ class LookupModel:
     def look_up(self, workload: Workload, device: Device) -> list[RuntimeNode]:
         """The runtime's nodes, with a row in the table for each: those that it lacks are measured now.
 
-        What was disturbed is measured again at once, unless whoever fills the table comes back to it (`profile` does).
+        What was disturbed is measured again after a pause, unless whoever fills the table comes back to it (`profile`).
         """
         self.table.check_device(device)
         if workload.program is None:
@@ -118,13 +118,18 @@ class LookupModel:
         nodes = self.profiler.nodes(workload.program, device, self._known())
         new = [node for node in nodes if node.model]
         wanted = [*new, *(node.swept() for node in new if is_heavy(node))]
-        missing = [node for node in wanted if node.key not in self.table.rows]
+        self._fill([node for node in wanted if node.key not in self.table.rows], device)
+        return nodes
+
+    def _fill(self, missing: list[RuntimeNode], device: Device) -> None:
+        """Measures nodes; those that were disturbed again after a pause."""
+        disturbed = self.table.disturbed
         while missing:
             for node, measurement in zip(missing, self.profiler.measure_nodes(missing, device)):
                 self.table.offer(node.key, node.signature, measurement)
-            disturbed = self.table.disturbed
-            missing = [node for node in missing if node.key in disturbed and not disturbed.later]
-        return nodes
+            missing = [] if disturbed.later else [node for node in missing if node.key in disturbed]
+            if missing:
+                disturbed.pause()
 
     def _known(self) -> Collection[str]:
         """Keys of rows that nothing is to be measured for: not those of nodes whose swept row is held back."""

@@ -55,3 +55,18 @@ def test_a_row_that_is_held_back_is_not_reported() -> None:
     assert (table.row("a"), table.rows, told) == (measured(15.0, 0.4), {}, [])
     table.offer("a", "Conv()", measured(10.0, 0.001))
     assert (table.row("a"), list(table.rows), len(told)) == (measured(10.0, 0.001), ["a"], 1)
+
+
+def test_pauses_grow_until_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour is waited for, but not by every network of a search beside one that stays."""
+    slept: list[float] = []
+    monkeypatch.setattr("hwmodels.disturbed.time.sleep", slept.append)
+    disturbed = Disturbed(patience_s=10.0)
+    for _ in range(3):
+        assert disturbed.settle("a", measured(15.0, 0.4)) is None
+        disturbed.pause()
+    assert slept == [1.0, 3.0, 6.0]
+    assert disturbed.settle("a", measured(15.0, 0.4)) is not None
+    disturbed.settle("b", measured(15.0, 0.4))
+    disturbed.pause()
+    assert slept[3:] == [0.0]

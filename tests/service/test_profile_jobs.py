@@ -120,7 +120,7 @@ def test_a_killed_workers_job_is_taken_on(settings: Settings, workspace: Workspa
     left = rows_of(workspace)
     assert not job_of(workspace, job_id).over
     with worker_process(settings):
-        wait_for(lambda: job_of(workspace, job_id).over)
+        wait_for(lambda: job_of(workspace, job_id).over, 300.0)  # what neighbours disturb takes four turns
     job, rows = job_of(workspace, job_id), rows_of(workspace)
     assert (job.state, job.attempt <= 2) == ("succeeded", True), job.error
     assert left.items() <= rows.items()

@@ -137,10 +137,14 @@ class Gauge:
 
 def new_gauge(several: Run | None = None) -> Gauge:
     """The gauge of this machine, with no level yet; with work for `several` threads."""
-    left, right = map(aligned, np.random.default_rng(0).standard_normal((2, SIZE, SIZE)).astype(np.float32))
-    product = partial(np.matmul, left, right, out=aligned(left))
     shared = {"calls": new_calls(), "memory": new_sweep()} | ({"several": several} if several else {})
-    return Gauge(product, 0.0, **shared)
+    return Gauge(new_product(), 0.0, **shared)
+
+
+def new_product() -> Run:
+    """Arithmetic in the nearest caches."""
+    left, right = map(aligned, np.random.default_rng(0).standard_normal((2, SIZE, SIZE)).astype(np.float32))
+    return partial(np.matmul, left, right, out=aligned(left))
 
 
 def new_calls() -> Run:

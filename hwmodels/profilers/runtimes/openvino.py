@@ -119,10 +119,10 @@ def _read(program: bytes, batch: int) -> Any:
 
 
 def _compiled(model: Any, settings: Mapping[str, Any]) -> Any:
-    """Compiled with numbers next to zero taken for it, as OpenVINO does for a network with convolutions by itself.
+    """Compiled with numbers next to zero taken for it.
 
-    Each network that is compiled decides that anew for all of the process. Left to that, a convolution of 90 us took
-    3.5 ms on a Xeon of 2017 as soon as a network without any had been compiled beside it.
+    Left to OpenVINO, a convolution of 90 us took 3.5 ms on a Xeon of 2017 as soon as another network had been compiled
+    in the same process, which it doesn't in a process of its own.
     """
     options: dict[str, Any] = {"INFERENCE_NUM_THREADS": settings["threads"], "NUM_STREAMS": 1}
     options["CPU_DENORMALS_OPTIMIZATION"] = True

@@ -100,7 +100,7 @@ def _time(header: dict[str, Any], blobs: list[bytes]) -> Reply:
         opened = (_runtime(header).open_run(program, header) for _ in range(header["copies"]))
         runs.append(list(opened))
     _at("timing")
-    with one_core() if header["threads"] == 1 else nullcontext():
+    with one_core(gauge.hears_quiet) if header["threads"] == 1 else nullcontext():
         found = measure_interleaved(runs, gauge, EFFORTS[header["effort"]], ahead)
     if header.get("meter"):
         _at("metering")

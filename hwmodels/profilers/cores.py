@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,12 +29,16 @@ _CORES = Path("/sys/devices/system/cpu")
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
-    """Keeps all threads of this process on one core in the block, the same one in every process; then gives them all
-    cores back. Does nothing where there is no way to say so."""
+def one_core(is_quiet: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Keeps all threads of this process on one core in the block, then gives them all cores back. Does nothing where
+    there is no way to say so.
+
+    It is the same core in every process, unless that isn't quiet and another one is: a neighbour has one of them for
+    some seconds. `is_quiet` is asked on each.
+    """
     allowed = os.sched_getaffinity(0) if _TASKS.is_dir() else set()
     if allowed:
-        _move({best_core(allowed)})
+        _move_to_quiet(by_preference(allowed), is_quiet)
     try:
         yield
     finally:
@@ -42,9 +46,19 @@ def one_core() -> Iterator[None]:
             _move(allowed)
 
 
-def best_core(allowed: Iterable[int]) -> int:
-    """The core whose clock may be highest, of equal ones the last: the first ones serve the system's interrupts."""
-    return max(allowed, key=lambda core: (_highest_clock(core), core))
+def by_preference(allowed: Iterable[int]) -> list[int]:
+    """The core whose clock may be highest first, of equal ones the last: the first ones serve the system's
+    interrupts."""
+    return sorted(allowed, key=lambda core: (_highest_clock(core), core), reverse=True)
+
+
+def _move_to_quiet(cores: Sequence[int], is_quiet: Callable[[], bool]) -> None:
+    """To the first core that is quiet; to the first one where none is."""
+    for core in cores:
+        _move({core})
+        if len(cores) == 1 or is_quiet():
+            return
+    _move({cores[0]})
 
 
 def _highest_clock(core: int) -> int:

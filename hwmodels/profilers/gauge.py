@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from hwmodels.profilers.aligned import aligned
-from hwmodels.profilers.crowd import CONFIRMED, Clocked, Level, Shared
+from hwmodels.profilers.crowd import CLOCKS, CONFIRMED, Clocked, Level, Shared
 
 Run = Callable[[], object]
 
@@ -36,6 +36,9 @@ FIRST_S = 1.0
 """How long a process reads before it measures, where it knows nothing."""
 BEGIN_S = 10.0
 """How long a process waits at most for a moment in which it may begin."""
+LISTEN_S = 0.1
+"""How long a core is listened to for a quiet moment: beside neighbours they come several times in so long, or not for
+seconds."""
 
 APART = 1.02
 """How many times their best several threads may take: what no clock explains, since they are held against it."""
@@ -113,6 +116,16 @@ class Gauge:
         that is late a second reading counts."""
         now = self.read()
         return self.read() if self.is_own(now) and not self.is_quiet(now) else now
+
+    def hears_quiet(self) -> bool:
+        """Whether arithmetic is undisturbed, at whatever clock, in a moment of the next `LISTEN_S`, or it isn't known
+        what it takes. Levels stay as they are."""
+        most_s = CLOCKS * (self.level_s or self.known_s)
+        deadline = time.monotonic() + LISTEN_S
+        while most_s and time.monotonic() < deadline:
+            if min(burst(self.runs["own"], CALLS)) * 1e-9 <= most_s:
+                return True
+        return not most_s
 
     def is_quiet(self, reading: Reading) -> bool:
         """Whether all work takes what it does on an undisturbed machine at its present clock."""

@@ -91,6 +91,12 @@ class _Item:
         late = min(max(gauge.late(before), gauge.late(after)) for before, after, _ in self.bursts)
         return min(self.times), max(late, _halves([least for *_, least in self.bursts]))
 
+    def memory_s(self, gauge: Gauge) -> float:
+        """What memory took when it ran; 0, not known, where all its bursts were disturbed: held against a processor
+        that is, memory looks too fast."""
+        told = [[_memory(reading) for reading in burst[:2] if gauge.is_own(reading)] for burst in self.bursts]
+        return median(map(min, filter(None, told))) if any(told) else 0.0
+
 
 def measure_interleaved(
     copies: Sequence[Sequence[Run]], gauge: Gauge, effort: Effort, before: Run | None = None
@@ -189,5 +195,5 @@ def _summary(item: _Item, gauge: Gauge) -> Measurement:
         calls=len(times),
         disagreement=disagreement,
         gauge_s=gauge.level_s,
-        memory_s=median(min(map(_memory, burst[:2])) for burst in item.bursts) if gauge.reads_memory else 0.0,
+        memory_s=item.memory_s(gauge) if gauge.reads_memory else 0.0,
     )

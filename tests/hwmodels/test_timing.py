@@ -297,3 +297,32 @@ def test_what_slows_calls_and_not_arithmetic_is_no_quiet_moment(clock: Clock) ->
     assert gauge.is_own(now)
     assert not gauge.is_cores(now)
     assert not gauge.is_quiet(now)
+
+
+@pytest.mark.parametrize(("quiet_ms", "told_s"), [(4, 4e-5), (0, 0.0)])
+def test_memory_is_told_of_moments_in_which_the_processor_is_undisturbed(
+    clock: Clock, quiet_ms: int, told_s: float
+) -> None:
+    """Beside a slow processor it looks too fast, which most bursts may be; without any other it isn't known."""
+    noisy = clock.noisy_until(10**12, quiet=quiet_ms * 1_000_000, period=20_000_000)
+
+    def memory() -> None:
+        clock.slow = 1.0
+        reads()
+
+    reads = clock.work("memory", 40_000)
+    gauge = Gauge(noisy(clock.work("own", 20_000)), known_s=2e-5, memory=memory)
+    effort = Effort(bursts=16, patience_s=1e-3, budget_s=2.0)
+    (found,) = measure_interleaved([[noisy(clock.work("a", 1_000_000))]], gauge, effort)
+    assert found.memory_s == pytest.approx(told_s)
+
+
+def test_a_core_is_heard_where_it_is_quiet_in_some_moments(clock: Clock) -> None:
+    """For a tenth of a second; a clock that is a fifth slower is no neighbour, and without a level nothing is heard."""
+    gauge = Gauge(clock.work("own", 20_000), known_s=2e-5)
+    for clock.slow, heard in ((1.0, True), (1.2, True), (1.5, False)):
+        assert gauge.hears_quiet() == heard
+    assert clock.monotonic() == pytest.approx(gauges.LISTEN_S, rel=0.01)
+    assert Gauge(clock.work("own", 20_000)).hears_quiet()
+    noisy = clock.noisy_until(10**12, quiet=1_000_000, period=30_000_000)
+    assert Gauge(noisy(clock.work("own", 20_000)), known_s=2e-5).hears_quiet()

@@ -28,7 +28,7 @@ DEVICE = "local-onnxruntime"
 SECONDS = ("latency_s", "p10_s", "median_s")
 
 TOO_FAST = 0.45
-"""Sums of nodes of so small a network are up to a tenth too high on some processors, and more in noise: less might not
+"""Sums of nodes without a calibration are up to a tenth too high on some processors, and more in noise: less might not
 show."""
 
 
